@@ -1,1 +1,42 @@
-//! Stub.
+//! What all of Irongate's programs must do *identically*, and nothing else.
+//!
+//! The way through it, in the order in which a program meets it at start:
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`config`] | how settings are typed, read, overridden and refused |
+//! | [`telemetry`] | what a log line looks like |
+//! | [`db`] | one code base over SQLite and PostgreSQL, migrations, when to retry |
+//! | [`redis`] | how long anything waits for Redis |
+//! | [`token`] | whether a token is valid at this moment |
+//! | [`service`] | how an actix service starts, answers and stops |
+//! | [`health`] | what `/health` says |
+//! | [`problem`] | what an error looks like to a client |
+//!
+//! [`clock`], [`id`] and [`secret`] are the small types that these share.
+//!
+//! What merely looks alike in two programs stays apart in those programs.
+
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod health;
+pub mod id;
+pub mod problem;
+pub mod redis;
+pub mod secret;
+pub mod service;
+pub mod telemetry;
+pub mod token;
+
+/// The version of the whole system; the crates share it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Makes aws-lc-rs the process's one TLS provider.
+///
+/// Every `main` and every test harness calls this before anything else: two providers are compiled in (Pingora
+/// brings ring), and with none installed rustls panics at the first configuration it builds.
+pub fn install_crypto_provider() {
+    // An error means that one is installed already, by an earlier call in the same process.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

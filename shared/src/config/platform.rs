@@ -1,0 +1,208 @@
+//! What all programs of one installation share: where data, database, Redis and the gateway are.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use url::Url;
+
+use super::{ConfigError, ConfigErrors, Env};
+use crate::secret::Secret;
+
+/// Settings with one name for every program.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    /// `IRONGATE_DATA`: everything the system writes at run time goes below it. Default: `data`.
+    pub data: PathBuf,
+    /// `DATABASE_URL`. Default: SQLite in the data directory.
+    pub database: DatabaseUrl,
+    /// `REDIS_URL`. Without it there is no Redis: one process per service, revocations in the database.
+    pub redis: Option<Secret<Url>>,
+    /// `GATEWAY_URL`: how a service reaches the others, and the origin that browsers see.
+    pub gateway: Url,
+    /// `IRONGATE_LOG_FORMAT`: `text` (default) or `json`.
+    pub log: LogFormat,
+}
+
+impl Platform {
+    /// # Errors
+    /// Names every variable whose value cannot be right.
+    pub fn from_env(env: &dyn Env) -> Result<Self, ConfigErrors> {
+        let mut mistakes = Vec::new();
+        let data = PathBuf::from(env.get("IRONGATE_DATA").unwrap_or_else(|| "data".to_owned()));
+        let database = parsed(env, "DATABASE_URL", &mut mistakes);
+        let redis = parsed::<RedisUrl>(env, "REDIS_URL", &mut mistakes).map(|url| Secret::new(url.0));
+        let gateway = parsed::<GatewayUrl>(env, "GATEWAY_URL", &mut mistakes);
+        let log = parsed(env, "IRONGATE_LOG_FORMAT", &mut mistakes);
+        if !mistakes.is_empty() {
+            return Err(ConfigErrors(mistakes));
+        }
+        Ok(Self {
+            database: database.unwrap_or_else(|| DatabaseUrl::Sqlite(data.join("irongate.db"))),
+            data,
+            redis,
+            gateway: gateway.unwrap_or_default().0,
+            log: log.unwrap_or_default(),
+        })
+    }
+}
+
+fn parsed<T: FromStr<Err = String>>(env: &dyn Env, name: &str, mistakes: &mut Vec<ConfigError>) -> Option<T> {
+    env.get(name)?.parse().map_err(|why| mistakes.push(ConfigError::new(name, why))).ok()
+}
+
+/// Which database, by the URL's scheme.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(Secret<String>),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    /// Anything that is neither is refused: diesel itself would take a misspelt PostgreSQL URL for a file name and
+    /// start with an empty database.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return if text.contains("sslmode=require") || text.contains("sslmode=verify") {
+                postgres_with_tls(text)
+            } else {
+                Ok(Self::Postgres(Secret::new(text.to_owned())))
+            };
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(Path::new(path).to_owned())),
+            _ => Err(
+                "fits no known database; write postgres://user:password@host/name or sqlite:path, and check \
+                      the quoting"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+#[cfg(feature = "pg-tls")]
+fn postgres_with_tls(text: &str) -> Result<DatabaseUrl, String> {
+    Ok(DatabaseUrl::Postgres(Secret::new(text.to_owned())))
+}
+
+#[cfg(not(feature = "pg-tls"))]
+fn postgres_with_tls(_: &str) -> Result<DatabaseUrl, String> {
+    Err("asks for TLS to PostgreSQL, which this build does not have; build with `--features pg-tls` (the container \
+         images are), or leave sslmode out on a private network"
+        .to_owned())
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Without the password: this goes into logs.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => match Url::parse(url.expose()) {
+                Ok(url) => write!(f, "postgres://{}{}", url.host_str().unwrap_or("localhost"), url.path()),
+                Err(_) => f.write_str("postgres://…"),
+            },
+        }
+    }
+}
+
+struct RedisUrl(Url);
+
+impl FromStr for RedisUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "redis" | "rediss" | "redis+unix"));
+        url.map(Self).ok_or_else(|| "is no Redis URL; write redis://host:6379/0".to_owned())
+    }
+}
+
+struct GatewayUrl(Url);
+
+impl Default for GatewayUrl {
+    #[expect(clippy::expect_used, reason = "a constant that is a URL")]
+    fn default() -> Self {
+        Self(Url::parse("https://localhost:8443").expect("a URL"))
+    }
+}
+
+impl FromStr for GatewayUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let url =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+        url.map(Self).ok_or_else(|| "is no web address; write https://chat.example.org".to_owned())
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people: one short line, coloured on a terminal.
+    #[default]
+    Text,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("`{other}` is no log format; write text or json")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_need_nothing_installed() {
+        let platform = Platform::from_env(&[]).unwrap();
+
+        assert_eq!(platform.database.to_string(), "sqlite:data/irongate.db");
+        assert!(platform.redis.is_none());
+        assert_eq!(platform.gateway.as_str(), "https://localhost:8443/");
+    }
+
+    #[test]
+    fn every_variable_that_cannot_be_right_is_named() {
+        let env = [
+            ("DATABASE_URL", "postgresql:typo"),
+            ("REDIS_URL", "localhost:6379"),
+            ("GATEWAY_URL", "localhost"),
+            ("IRONGATE_LOG_FORMAT", "xml"),
+        ];
+
+        let refused = Platform::from_env(&env).unwrap_err();
+
+        let places: Vec<_> = refused.0.iter().map(|mistake| mistake.place.as_str()).collect();
+        assert_eq!(places, ["DATABASE_URL", "REDIS_URL", "GATEWAY_URL", "IRONGATE_LOG_FORMAT"]);
+    }
+
+    #[test]
+    fn a_password_never_shows() {
+        let url: DatabaseUrl = "postgres://app:hunter2@db.internal/irongate".parse().unwrap();
+
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "postgres://db.internal/irongate postgres://db.internal/irongate"
+        );
+    }
+}

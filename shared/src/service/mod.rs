@@ -1,0 +1,16 @@
+//! How an actix service starts, answers and stops: the same for auth-svc, user-svc and chat-svc.
+//!
+//! [`main`] is a program's way from `argv` to its exit code; [`Service::run`] binds and serves. Around every handler
+//! stands [`request`]: it takes over the request id, opens the log span, counts, and turns whatever escapes into a
+//! problem document. Handlers take their input through [`input`] and never see malformed requests.
+
+mod answer;
+mod describe;
+pub mod input;
+mod request;
+mod server;
+mod start;
+
+pub use request::request_id;
+pub use server::{OnConnect, Service};
+pub use start::{Program, Started, main};

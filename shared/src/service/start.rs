@@ -1,0 +1,95 @@
+//! From the process's start to its exit code.
+
+use std::{future::Future, process::ExitCode};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{self, Platform, ProcessEnv, Source},
+    telemetry,
+};
+
+/// What a program is called, and where its settings come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Program {
+    pub name: &'static str,
+    /// `IRONGATE_CHAT`
+    pub prefix: &'static str,
+}
+
+/// What a service's `run` gets.
+pub struct Started<S> {
+    pub settings: S,
+    pub platform: Platform,
+    /// Cancelled by SIGTERM or SIGINT: finish what is in flight, then return.
+    pub shutdown: CancellationToken,
+}
+
+/// Reads settings and environment, starts logging, runs `run` on actix's system until it returns.
+///
+/// Exit codes: 2 for settings that cannot be right, 1 for a failure while running.
+pub fn main<S, F>(program: Program, run: impl FnOnce(Started<S>) -> F) -> ExitCode
+where
+    S: DeserializeOwned + Serialize + Default,
+    F: Future<Output = anyhow::Result<()>>,
+{
+    crate::install_crypto_provider();
+    let source = Source { file: None, required: false, prefix: program.prefix };
+    let settings = config::load::<S>(&source, &ProcessEnv);
+    let platform = Platform::from_env(&ProcessEnv);
+    let (loaded, platform) = match (settings, platform) {
+        (Ok(loaded), Ok(platform)) => (loaded, platform),
+        (settings, platform) => {
+            for mistakes in [settings.err(), platform.err()].into_iter().flatten() {
+                complain(program.name, &mistakes.to_string());
+            }
+            return ExitCode::from(2);
+        }
+    };
+    telemetry::start(platform.log, &ProcessEnv);
+    tracing::info!(
+        version = crate::VERSION,
+        settings = loaded.origin,
+        database = %platform.database,
+        redis = platform.redis.is_some(),
+        data = %platform.data.display(),
+        "starting"
+    );
+    let ended = actix_web::rt::System::new().block_on(async {
+        let shutdown = CancellationToken::new();
+        stop_on_signal(shutdown.clone())?;
+        run(Started { settings: loaded.settings, platform, shutdown }).await
+    });
+    match ended {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            complain(program.name, &format!("{why:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The one place where a service writes to standard error by itself: logging may not be there yet.
+fn complain(program: &str, why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{program}: {why}");
+}
+
+fn stop_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is in flight");
+        shutdown.cancel();
+    });
+    Ok(())
+}

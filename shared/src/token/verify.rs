@@ -1,0 +1,274 @@
+//! The verifier: signature and claims once per token, the blacklist every time.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use sha2::{Digest as _, Sha256};
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    Claims, Identity, REVOCATION_LAG,
+    cache::{Fingerprint, SeenTokens},
+    keys::Keys,
+    revocation::Blacklist,
+};
+use crate::{
+    clock::Clock,
+    db::{Database, DbError},
+    problem::{Problem, kind},
+};
+
+/// Ours take under 1 KiB; hashing and parsing more is work for an attacker.
+const LONGEST_TOKEN: usize = 4096;
+
+/// How often the copy of the blacklist is read again while somebody uses it.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// How far clocks of two machines may differ.
+const LEEWAY_S: u64 = 5;
+
+/// Why a token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("no access token was sent")]
+    Missing,
+    #[error("the access token is not valid: {0}")]
+    Invalid(&'static str),
+    #[error("the access token has expired")]
+    Expired,
+    #[error("the session has ended")]
+    Revoked,
+    /// The blacklist or the keys cannot be read, and nothing is accepted without.
+    #[error(transparent)]
+    Unavailable(#[from] DbError),
+}
+
+impl PartialEq for TokenError {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Invalid(mine), Self::Invalid(theirs)) => mine == theirs,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(why: TokenError) -> Self {
+        let refused = |detail: &str| {
+            Self::new(kind::UNAUTHENTICATED)
+                .detail(detail.to_owned())
+                .challenge(r#"Bearer realm="irongate", error="invalid_token""#)
+        };
+        match why {
+            TokenError::Missing => Self::new(kind::UNAUTHENTICATED)
+                .detail("Sign in, and send the access token in the header Authorization: Bearer ….")
+                .challenge(r#"Bearer realm="irongate""#),
+            TokenError::Invalid(_) => refused("The access token is not valid. Sign in again."),
+            TokenError::Expired => refused("The access token has expired. Refresh it, or sign in again."),
+            TokenError::Revoked => refused("The session has ended. Sign in again."),
+            TokenError::Unavailable(why) => why.into(),
+        }
+    }
+}
+
+/// Decides whether access tokens are valid. Cheap to clone; a process needs one.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    clock: Clock,
+    rules: Validation,
+    seen: Mutex<SeenTokens>,
+    view: ArcSwap<View>,
+    /// Held while the database is read, so that a crowd reads once.
+    reading: tokio::sync::Mutex<()>,
+    /// Tells who holds a token for long (a WebSocket) that the blacklist is another.
+    changed: watch::Sender<()>,
+    used: watch::Sender<Instant>,
+}
+
+/// One reading of keys and blacklist.
+struct View {
+    /// When the reading began: it holds whatever was committed before.
+    as_of: Option<Instant>,
+    keys: Keys,
+    blacklist: Blacklist,
+}
+
+impl Verifier {
+    /// A verifier of tokens from `issuer`. Reads nothing yet: the database may come up later.
+    pub fn new(database: Database, issuer: &str, clock: Clock) -> Self {
+        let mut rules = Validation::new(Algorithm::EdDSA);
+        // SECURITY: the library's defaults accept expired, early, and foreign tokens.
+        rules.leeway = LEEWAY_S;
+        rules.validate_exp = false; // against our clock, below
+        rules.validate_nbf = false;
+        rules.set_issuer(&[issuer]);
+        rules.set_audience(&[Claims::AUDIENCE]);
+        rules.required_spec_claims = ["exp", "nbf", "iss", "aud", "sub"].map(str::to_owned).into();
+        let view = View { as_of: None, keys: Keys::default(), blacklist: Blacklist::default() };
+        let verifier = Self(Arc::new(Inner {
+            database,
+            clock,
+            rules,
+            seen: Mutex::new(SeenTokens::new()),
+            view: ArcSwap::from_pointee(view),
+            reading: tokio::sync::Mutex::new(()),
+            changed: watch::Sender::new(()),
+            used: watch::Sender::new(Instant::now()),
+        }));
+        verifier.keep_fresh();
+        verifier
+    }
+
+    /// Whose token this is, if it is valid at this moment.
+    ///
+    /// # Errors
+    /// Why it is not; [`TokenError::Unavailable`] when that cannot be known.
+    pub async fn verify(&self, token: &str) -> Result<Arc<Identity>, TokenError> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(TokenError::Invalid("too long"));
+        }
+        let view = self.fresh_view().await?;
+        let fingerprint: Fingerprint = Sha256::digest(token).into();
+        let seen = self.seen().get(&fingerprint);
+        let identity = match seen {
+            Some(identity) => identity,
+            None => {
+                let identity = Arc::new(self.examine(token, view).await?);
+                self.seen().insert(fingerprint, Arc::clone(&identity));
+                identity
+            }
+        };
+        self.still_valid(&identity)?;
+        Ok(identity)
+    }
+
+    /// Whether a token that was accepted earlier still is, by the newest copy of the blacklist. Asks nobody.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`] or [`TokenError::Revoked`].
+    pub fn still_valid(&self, identity: &Identity) -> Result<(), TokenError> {
+        if self.0.clock.now() >= identity.expires_at {
+            return Err(TokenError::Expired);
+        }
+        if self.0.view.load().blacklist.refuses(identity) {
+            return Err(TokenError::Revoked);
+        }
+        Ok(())
+    }
+
+    /// Wakes its holder whenever the blacklist has become another. While one is held, the copy is kept fresh even
+    /// though nobody verifies: a revoked token is noticed within [`REVOCATION_LAG`] and a reading.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+
+    async fn examine(&self, token: &str, view: Arc<View>) -> Result<Identity, TokenError> {
+        let header = decode_header(token).map_err(|_| TokenError::Invalid("no JWT"))?;
+        // SECURITY: RFC 8725 §3.1 and §3.11: one algorithm, one type, no extension that we would have to understand.
+        if header.alg != Algorithm::EdDSA {
+            return Err(TokenError::Invalid("algorithm"));
+        }
+        if header.typ.as_deref() != Some(Claims::TYPE) {
+            return Err(TokenError::Invalid("type"));
+        }
+        if header.crit.is_some() {
+            return Err(TokenError::Invalid("critical extension"));
+        }
+        let kid = header.kid.ok_or(TokenError::Invalid("no key id"))?;
+        let now = self.0.clock.now();
+        // A key may be younger than our copy. SECURITY: bounded, or made-up key ids would read the database at will.
+        let view =
+            if view.keys.get(&kid, now).is_none() { self.read_again(REFRESH / 2).await? } else { view };
+        let key = view.keys.get(&kid, now).ok_or(TokenError::Invalid("unknown key"))?;
+        let claims = decode::<Claims>(token, key, &self.0.rules)
+            .map_err(|_| TokenError::Invalid("signature or claims"))?
+            .claims;
+        let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
+        if claims.nbf > now.as_secs() + leeway || claims.iat > now.as_secs() + leeway {
+            return Err(TokenError::Invalid("not valid yet"));
+        }
+        Ok(Identity::from_claims(claims))
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, SeenTokens> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fresh_view(&self) -> Result<Arc<View>, DbError> {
+        let now = Instant::now();
+        self.0.used.send_if_modified(|used| {
+            let stale = now.duration_since(*used) > Duration::from_secs(1);
+            if stale {
+                *used = now;
+            }
+            stale
+        });
+        let view = self.0.view.load_full();
+        if view.is_fresh(REVOCATION_LAG) {
+            return Ok(view);
+        }
+        self.read_again(REVOCATION_LAG).await
+    }
+
+    /// Reads keys and blacklist unless somebody else did within `within`, meanwhile.
+    async fn read_again(&self, within: Duration) -> Result<Arc<View>, DbError> {
+        let _alone = self.0.reading.lock().await;
+        let before = self.0.view.load_full();
+        if before.is_fresh(within) {
+            return Ok(before);
+        }
+        let as_of = Instant::now();
+        let now = self.0.clock.now();
+        let (keys, blacklist) = self
+            .0
+            .database
+            .read(move |db| Ok::<_, DbError>((Keys::read(db, now)?, Blacklist::read(db, now)?)))
+            .await?;
+        if before.keys.lost_one_in(&keys) {
+            self.seen().clear();
+        }
+        let other = before.blacklist != blacklist;
+        let view = Arc::new(View { as_of: Some(as_of), keys, blacklist });
+        self.0.view.store(Arc::clone(&view));
+        if other {
+            self.0.changed.send_replace(());
+        }
+        Ok(view)
+    }
+
+    /// Reads again and again while there is use, so that requests find a fresh copy and ask nobody. Ends with the
+    /// last verifier.
+    fn keep_fresh(&self) {
+        let weak = Arc::downgrade(&self.0);
+        let mut used = self.0.used.subscribe();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(REFRESH).await;
+                let Some(inner) = weak.upgrade() else { return };
+                let verifier = Self(inner);
+                let idle = used.borrow_and_update().elapsed() > Duration::from_secs(5);
+                if idle && verifier.0.changed.receiver_count() == 0 {
+                    drop(verifier);
+                    if used.changed().await.is_err() {
+                        return;
+                    }
+                } else if let Err(why) = verifier.read_again(REFRESH / 2).await {
+                    tracing::debug!(reason = %why, "the blacklist could not be read");
+                }
+            }
+        });
+    }
+}
+
+impl View {
+    fn is_fresh(&self, within: Duration) -> bool {
+        self.as_of.is_some_and(|as_of| as_of.elapsed() < within)
+    }
+}
