@@ -25,6 +25,16 @@ impl<T> Secret<T> {
     pub const fn expose(&self) -> &T {
         &self.0
     }
+
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> From<T> for Secret<T> {
+    fn from(value: T) -> Self {
+        Self(value)
+    }
 }
 
 impl<T> fmt::Debug for Secret<T> {

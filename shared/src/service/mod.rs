@@ -8,6 +8,7 @@ mod answer;
 mod client;
 mod describe;
 pub mod input;
+pub mod refusals;
 mod request;
 mod server;
 mod start;
