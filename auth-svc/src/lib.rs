@@ -1,1 +1,120 @@
-//! Stub.
+//! auth-svc: signing in and out. Tokens, sessions, what is revoked.
+//!
+//! ```text
+//! http/routes.rs ── http/<noun>/<verb>.rs ──▶ sign_in.rs, session/, … ──▶ store/
+//!   the whole API     request to call,          the rules                   diesel and nothing but
+//!   on one screen     result to answer
+//! ```
+//!
+//! - Who gets in: [`sign_in`]. What a refresh token is worth, and what a stolen one sets off: [`session`].
+//! - Access tokens and the keys that sign them: [`token`]. Verifying them is `irongate_shared::token`.
+//! - What is kept for later questions: [`audit`].
+
+mod audit;
+mod config;
+mod http;
+mod session;
+mod sign_in;
+mod store;
+mod token;
+mod upkeep;
+
+use std::process::ExitCode;
+
+use actix_web::web;
+use anyhow::Context as _;
+use irongate_shared::{
+    clock::Clock,
+    db::Database,
+    health::{Health, Need},
+    password::Hasher,
+    secret,
+    service::{self, Program, Service, Started},
+    token::Verifier,
+};
+use prometheus::Registry;
+use tokio_util::task::TaskTracker;
+
+pub use config::Settings;
+
+/// The command line: settings come from the environment.
+#[derive(Debug, clap::Parser)]
+#[command(name = "auth-svc", version, about = "Sign in, tokens, sessions, revocation")]
+pub struct Args {}
+
+/// Everything that the rules of this service work on.
+struct Auth {
+    database: Database,
+    clock: Clock,
+    hasher: Hasher,
+    signer: token::Signer,
+    /// What refresh tokens are derived with.
+    succession: session::Succession,
+    settings: Settings,
+}
+
+/// Runs the service until a signal; its exit code is the process's.
+pub fn start(Args {}: Args) -> ExitCode {
+    service::main(Program { name: "auth-svc", prefix: Settings::PREFIX }, run)
+}
+
+/// Runs the service until `shutdown`.
+///
+/// # Errors
+/// The database is away at the start, secrets do not fit it, an address cannot be listened on, or the server fails.
+pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
+    run_at(started, Clock::system()).await
+}
+
+/// [`run`], by a clock that a test may move.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<()> {
+    let Started { settings, platform, shutdown } = started;
+    settings.warn();
+    let registry = Registry::new();
+    let master = secret::installed(&platform.secrets, "master.key").context("the installation's master key")?;
+    let master = token::MasterKey::new(master);
+    let database = Database::open(&platform.database, settings.database_connections).await?;
+    let issuer = platform.issuer();
+    let signer = token::Signer::open(database.clone(), clock.clone(), &master, &issuer, &settings).await?;
+    let verifier = Verifier::new(database.clone(), &issuer, clock.clone());
+    let hasher = Hasher::start(settings.bcrypt_cost, settings.hash_threads, settings.hash_queue, &registry)?;
+    let trusted = web::Data::new(service::TrustedProxies(settings.trusted_proxies.clone()));
+
+    let service = Service {
+        name: "auth-svc",
+        prefix: "/auth",
+        listen: settings.listen.clone(),
+        metrics: settings.metrics.0.clone(),
+        workers: settings.workers,
+        document: http::document(),
+        health: Health::new("auth-svc").check("database", Need::Required, {
+            let database = database.clone();
+            move || {
+                let database = database.clone();
+                async move { database.ping().await }
+            }
+        }),
+        registry,
+        on_connect: None,
+    };
+    let succession = session::Succession::new(&master);
+    let auth = web::Data::new(Auth { database, clock, hasher, signer, succession, settings });
+    let tasks = TaskTracker::new();
+    tasks.spawn(upkeep::run(auth.clone().into_inner(), shutdown.clone()));
+    tasks.close();
+
+    let routes = move |config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {
+        config
+            .app_data(auth.clone())
+            .app_data(trusted.clone())
+            .app_data(web::Data::new(verifier.clone()))
+            .configure(http::routes);
+    };
+    let ended = service.run(routes, shutdown.clone()).await;
+    shutdown.cancel();
+    tasks.wait().await;
+    ended
+}

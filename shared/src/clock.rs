@@ -122,37 +122,52 @@ impl utoipa::ToSchema for Timestamp {}
 
 /// Where a program gets the time from.
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Source);
+
+#[derive(Debug, Clone, Default)]
+enum Source {
+    #[default]
+    System,
+    Fixed(Arc<AtomicI64>),
+    Shifted(Arc<AtomicI64>),
+}
 
 impl Clock {
     /// The operating system's clock.
     pub const fn system() -> Self {
-        Self(None)
+        Self(Source::System)
     }
 
     /// A clock that stands still until [`Clock::advance`] moves it, for tests. Clones move together.
     pub fn fixed(at: Timestamp) -> Self {
-        Self(Some(Arc::new(AtomicI64::new(at.0))))
+        Self(Source::Fixed(Arc::new(AtomicI64::new(at.0))))
+    }
+
+    /// A clock that runs as the operating system's does and can be put forward, for tests in which things also have
+    /// to happen one after another. Clones move together.
+    pub fn shifted() -> Self {
+        Self(Source::Shifted(Arc::default()))
     }
 
     pub fn now(&self) -> Timestamp {
+        let system = || jiff::Timestamp::now().as_millisecond();
         match &self.0 {
-            Some(fixed) => Timestamp(fixed.load(Ordering::SeqCst)),
-            None => Timestamp(jiff::Timestamp::now().as_millisecond()),
+            Source::System => Timestamp(system()),
+            Source::Fixed(at) => Timestamp(at.load(Ordering::SeqCst)),
+            Source::Shifted(by) => Timestamp(system() + by.load(Ordering::SeqCst)),
         }
     }
 
-    /// Moves a [`Clock::fixed`] clock on.
+    /// Moves a [`Clock::fixed`] or [`Clock::shifted`] clock on.
     ///
     /// # Panics
     /// On the system clock, which nobody moves.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
-            Some(fixed) => {
-                let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-                fixed.fetch_add(millis, Ordering::SeqCst);
+            Source::Fixed(millis) | Source::Shifted(millis) => {
+                millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
             }
-            None => panic!("the system clock cannot be moved"),
+            Source::System => panic!("the system clock cannot be moved"),
         }
     }
 }

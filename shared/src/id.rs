@@ -71,6 +71,11 @@ macro_rules! text_id {
                 Self::from_uuid($crate::id::macros::Uuid::now_v7())
             }
 
+            /// A new one, as of `now`.
+            pub fn at(now: $crate::clock::Timestamp) -> Self {
+                Self::from_uuid($crate::id::macros::uuid_at(now))
+            }
+
             pub fn from_uuid(id: $crate::id::macros::Uuid) -> Self {
                 Self($crate::id::IdText::from_uuid(id))
             }
@@ -165,6 +170,12 @@ pub mod macros {
         openapi::{RefOr, schema::Schema},
     };
     pub use uuid::Uuid;
+
+    pub fn uuid_at(now: crate::clock::Timestamp) -> Uuid {
+        let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+        let nanos = u32::try_from(millis % 1000 * 1_000_000).unwrap_or(0);
+        Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, millis / 1000, nanos))
+    }
 
     pub fn uuid_schema() -> RefOr<Schema> {
         use utoipa::openapi::{ObjectBuilder, SchemaFormat, schema::Type};

@@ -9,6 +9,8 @@
 //! | [`db`] | one code base over SQLite and PostgreSQL, migrations, when to retry |
 //! | [`redis`] | how long anything waits for Redis |
 //! | [`token`] | whether a token is valid at this moment |
+//! | [`account`] | how a user looks to clients and to the other services, and when two names are one |
+//! | [`password`] | which passwords are accepted, and how hashing them starves nobody |
 //! | [`service`] | how an actix service starts, answers and stops |
 //! | [`health`] | what `/health` says |
 //! | [`problem`] | what an error looks like to a client |
@@ -17,11 +19,13 @@
 //!
 //! What merely looks alike in two programs stays apart in those programs.
 
+pub mod account;
 pub mod clock;
 pub mod config;
 pub mod db;
 pub mod health;
 pub mod id;
+pub mod password;
 pub mod problem;
 pub mod redis;
 pub mod secret;

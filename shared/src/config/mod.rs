@@ -17,4 +17,4 @@ pub use env::{Env, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors};
 pub use load::{Loaded, Source, load};
 pub use platform::{DatabaseUrl, LogFormat, Platform};
-pub use values::{ByteSize, Listen, Period};
+pub use values::{ByteSize, Listen, ListenOrOff, Period};

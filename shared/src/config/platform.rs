@@ -16,6 +16,9 @@ use crate::secret::Secret;
 pub struct Platform {
     /// `IRONGATE_DATA`: everything the system writes at run time goes below it. Default: `data`.
     pub data: PathBuf,
+    /// `IRONGATE_SECRETS`: the installation's own secrets, a file each; missing ones are made at first start.
+    /// Default: `secrets` in the data directory.
+    pub secrets: PathBuf,
     /// `DATABASE_URL`. Default: SQLite in the data directory.
     pub database: DatabaseUrl,
     /// `REDIS_URL`. Without it there is no Redis: one process per service, revocations in the database.
@@ -27,11 +30,17 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// Who issues this installation's tokens: the origin of the gateway's address.
+    pub fn issuer(&self) -> String {
+        self.gateway.origin().ascii_serialization()
+    }
+
     /// # Errors
     /// Names every variable whose value cannot be right.
     pub fn from_env(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut mistakes = Vec::new();
         let data = PathBuf::from(env.get("IRONGATE_DATA").unwrap_or_else(|| "data".to_owned()));
+        let secrets = env.get("IRONGATE_SECRETS").map_or_else(|| data.join("secrets"), PathBuf::from);
         let database = parsed(env, "DATABASE_URL", &mut mistakes);
         let redis = parsed::<RedisUrl>(env, "REDIS_URL", &mut mistakes).map(|url| Secret::new(url.0));
         let gateway = parsed::<GatewayUrl>(env, "GATEWAY_URL", &mut mistakes);
@@ -42,6 +51,7 @@ impl Platform {
         Ok(Self {
             database: database.unwrap_or_else(|| DatabaseUrl::Sqlite(data.join("irongate.db"))),
             data,
+            secrets,
             redis,
             gateway: gateway.unwrap_or_default().0,
             log: log.unwrap_or_default(),

@@ -173,6 +173,32 @@ impl fmt::Display for Listen {
 
 as_text!(Listen);
 
+/// A listener that can be switched off: an address as [`Listen`] takes it, or `off`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListenOrOff(pub Option<Listen>);
+
+impl FromStr for ListenOrOff {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self(None)),
+            text => text.parse().map(|listen| Self(Some(listen))),
+        }
+    }
+}
+
+impl fmt::Display for ListenOrOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(listen) => listen.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+as_text!(ListenOrOff);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +213,9 @@ mod tests {
         }
         for text in ["127.0.0.1:7001", "[::1]:7001", "unix:/run/chat.sock"] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
+        }
+        for text in ["127.0.0.1:9101", "off"] {
+            assert_eq!(text.parse::<ListenOrOff>().unwrap().to_string(), text);
         }
     }
 

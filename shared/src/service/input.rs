@@ -33,29 +33,59 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request.app_data::<BodyLimit>().map_or(DEFAULT_LIMIT, |limit| limit.0);
         let is_json = is_json(request);
-        let mut payload = payload.take();
+        let bytes = read(request, payload.take());
         Box::pin(async move {
             if !is_json {
-                return Err(Problem::new(kind::UNSUPPORTED_MEDIA_TYPE)
-                    .detail("Send the body as JSON, with the header Content-Type: application/json."));
+                return Err(no_json());
             }
-            let mut bytes = BytesMut::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|why| {
-                    Problem::new(kind::MALFORMED_REQUEST).detail("The body ended early.").because(why)
-                })?;
-                if bytes.len() + chunk.len() > limit {
-                    return Err(
-                        Problem::new(kind::TOO_LARGE).detail(format!("The body may hold {limit} bytes."))
-                    );
-                }
-                bytes.extend_from_slice(&chunk);
-            }
-            parse(&bytes).map(Self)
+            parse(&bytes.await?).map(Self)
         })
     }
+}
+
+/// A JSON body of type `T`, or no body at all.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub Option<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = is_json(request);
+        let bytes = read(request, payload.take());
+        Box::pin(async move {
+            let bytes = bytes.await?;
+            match (bytes.is_empty(), is_json) {
+                (true, _) => Ok(Self(None)),
+                (false, true) => parse(&bytes).map(|value| Self(Some(value))),
+                (false, false) => Err(no_json()),
+            }
+        })
+    }
+}
+
+fn read(request: &HttpRequest, mut payload: Payload) -> impl Future<Output = Result<BytesMut, Problem>> + use<> {
+    let limit = request.app_data::<BodyLimit>().map_or(DEFAULT_LIMIT, |limit| limit.0);
+    async move {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|why| {
+                Problem::new(kind::MALFORMED_REQUEST).detail("The body ended early.").because(why)
+            })?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(Problem::new(kind::TOO_LARGE).detail(format!("The body may hold {limit} bytes.")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+fn no_json() -> Problem {
+    Problem::new(kind::UNSUPPORTED_MEDIA_TYPE)
+        .detail("Send the body as JSON, with the header Content-Type: application/json.")
 }
 
 /// `application/json` or any `…+json`; parameters do not matter (RFC 8259 defines none).

@@ -5,12 +5,15 @@
 //! problem document. Handlers take their input through [`input`] and never see malformed requests.
 
 mod answer;
+mod client;
 mod describe;
 pub mod input;
+pub mod refusals;
 mod request;
 mod server;
 mod start;
 
+pub use client::{Client, TrustedProxies};
 pub use request::request_id;
 pub use server::{OnConnect, Service};
 pub use start::{Program, Started, main};

@@ -1,5 +1,12 @@
 //! What an access token says (RFC 9068 with the claims of RFC 7519 §4.1 and OpenID Connect Core §5.1).
 
+use diesel::{
+    backend::Backend,
+    deserialize::{self, FromSql, FromSqlRow},
+    expression::AsExpression,
+    serialize::{self, Output, ToSql},
+    sql_types::Text,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{SessionId, TokenId, UserId};
@@ -35,8 +42,11 @@ impl Claims {
 }
 
 /// What a user may do beyond their own things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, AsExpression, FromSqlRow,
+)]
 #[serde(rename_all = "lowercase")]
+#[diesel(sql_type = Text)]
 pub enum Role {
     User,
     Admin,
@@ -60,5 +70,23 @@ impl std::str::FromStr for Role {
             "admin" => Ok(Self::Admin),
             other => Err(format!("`{other}` is no role")),
         }
+    }
+}
+
+impl<DB: Backend> ToSql<Text, DB> for Role
+where
+    str: ToSql<Text, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.as_str().to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Text, DB> for Role
+where
+    String: FromSql<Text, DB>,
+{
+    fn from_sql(raw: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(raw)?.parse().map_err(Into::into)
     }
 }

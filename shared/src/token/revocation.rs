@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use diesel::prelude::*;
+use diesel::{dsl::case_when, prelude::*, upsert::excluded};
 
 use super::Identity;
 use crate::{
@@ -61,30 +61,58 @@ pub fn revoke(db: &mut Db, what: Revocation, now: Timestamp, expires: Timestamp)
         revoked_tokens::revoked_at_ms.eq(now),
         revoked_tokens::expires_at_ms.eq(expires),
     );
-    let renewed = (
-        revoked_tokens::not_before_ms.eq(not_before),
+    // What is on the list already only grows: a new password does not take a locked user's name off.
+    let wider = (
+        revoked_tokens::not_before_ms.eq(case_when(
+            excluded(revoked_tokens::not_before_ms).gt(revoked_tokens::not_before_ms),
+            excluded(revoked_tokens::not_before_ms),
+        )
+        .otherwise(revoked_tokens::not_before_ms)),
         revoked_tokens::revoked_at_ms.eq(now),
-        revoked_tokens::expires_at_ms.eq(expires),
+        revoked_tokens::expires_at_ms.eq(case_when(
+            excluded(revoked_tokens::expires_at_ms).gt(revoked_tokens::expires_at_ms),
+            excluded(revoked_tokens::expires_at_ms),
+        )
+        .otherwise(revoked_tokens::expires_at_ms)),
     );
     on_inner!(db, connection => diesel::insert_into(revoked_tokens::table)
         .values(row)
         .on_conflict((revoked_tokens::kind, revoked_tokens::subject))
         .do_update()
-        .set(renewed)
+        .set(wider)
         .execute(connection))?;
     Ok(())
 }
 
-/// Takes a user off the blacklist: unlocked.
+/// Whether a user is on the blacklist whole: no token may be made for them.
 ///
 /// # Errors
 /// The database's.
-pub fn restore(db: &mut Db, user: UserId) -> Result<(), DbError> {
-    let row = revoked_tokens::table
-        .filter(revoked_tokens::kind.eq("user"))
-        .filter(revoked_tokens::subject.eq(user.to_string()));
-    diesel::delete(row).execute(db)?;
+pub fn is_barred(db: &mut Db, user: UserId, now: Timestamp) -> Result<bool, DbError> {
+    let row = row_of(user)
+        .filter(revoked_tokens::not_before_ms.gt(now))
+        .filter(revoked_tokens::expires_at_ms.gt(now));
+    Ok(diesel::select(diesel::dsl::exists(row)).get_result(db)?)
+}
+
+/// Takes a user off the blacklist who was put there no later than `as_of`; tokens issued until then stay refused.
+/// A bar that was set later stands: what lifts this one did not know of it.
+///
+/// # Errors
+/// The database's.
+pub fn lift(db: &mut Db, user: UserId, as_of: Timestamp) -> Result<(), DbError> {
+    diesel::update(row_of(user).filter(revoked_tokens::revoked_at_ms.le(as_of)))
+        .set(revoked_tokens::not_before_ms.eq(as_of))
+        .execute(db)?;
     Ok(())
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row_of(user: UserId) -> _ {
+    let subject: String = user.to_string();
+    revoked_tokens::table
+        .filter(revoked_tokens::kind.eq("user"))
+        .filter(revoked_tokens::subject.eq(subject))
 }
 
 /// Deletes what has expired; says how much.

@@ -1,0 +1,59 @@
+//! What happened to whose account, and from where: for the user, for administrators, for the day after.
+//!
+//! An entry is written in the transaction that did the thing: what is not in the log did not happen.
+
+use irongate_shared::{
+    clock::Timestamp,
+    db::{Db, DbError},
+    id::UserId,
+    service::Client,
+};
+
+use crate::store::audit_log::{self, AuditRow};
+
+/// Everything that is kept. The texts are stable: programs compare them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    SignedIn,
+    SignInFailed,
+    SignedOut,
+    SignedOutEverywhere,
+    SessionEnded,
+    /// A refresh token came back after it was replaced: somebody has a copy.
+    RefreshTokenReused,
+}
+
+impl Event {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedIn => "signed_in",
+            Self::SignInFailed => "sign_in_failed",
+            Self::SignedOut => "signed_out",
+            Self::SignedOutEverywhere => "signed_out_everywhere",
+            Self::SessionEnded => "session_ended",
+            Self::RefreshTokenReused => "refresh_token_reused",
+        }
+    }
+}
+
+/// Writes an entry about `user`, who did it themselves.
+pub(crate) fn record(
+    db: &mut Db,
+    event: Event,
+    user: Option<UserId>,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    audit_log::insert(
+        db,
+        &AuditRow {
+            id: uuid::Uuid::now_v7().to_string(),
+            user_id: user,
+            actor_id: None,
+            event: event.as_str().to_owned(),
+            ip: client.address(),
+            user_agent: client.user_agent.clone(),
+            created_at_ms: now,
+        },
+    )
+}

@@ -1,0 +1,57 @@
+//! The whole API of auth-svc, on one screen.
+
+use irongate_shared::{account::User, problem};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_actix_web::{scope, service_config::ServiceConfig};
+
+use super::{keys, session};
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(
+        scope("/auth")
+            // anybody
+            .service(session::login::login)
+            .service(keys::jwks)
+            // whoever holds a refresh token
+            .service(session::refresh::refresh)
+            .service(session::logout::logout)
+            // the signed-in user
+            .service(session::logout_all::logout_all)
+            .service(session::list::list)
+            .service(session::end::end),
+    );
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Irongate auth-svc",
+        description = "Sign in, tokens, sessions, revocation. Errors are problem documents (RFC 9457); times are RFC 3339 UTC; lists are pages with a cursor.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(problem::Document, User)),
+    modifiers(&BearerToken),
+    tags(
+        (name = "session", description = "Signing in, staying signed in, signing out"),
+        (name = "keys", description = "What tokens are verified with"),
+    ),
+)]
+struct Document;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        }
+    }
+}
+
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

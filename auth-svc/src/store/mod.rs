@@ -1,0 +1,8 @@
+//! Queries: one file per table, one function per question.
+
+pub(crate) mod audit_log;
+pub(crate) mod credentials;
+pub(crate) mod refresh_tokens;
+pub(crate) mod schema;
+pub(crate) mod sessions;
+pub(crate) mod signing_keys;

@@ -1,0 +1,198 @@
+//! Signs access tokens, and replaces the key that does.
+//!
+//! A key is made an hour before it signs, so that who caches the JWKS has it in time, and stays published until the
+//! last token that it signed has run out. All of that is decided when a token is made: an idle service does nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use irongate_shared::{
+    account::User,
+    clock::{Clock, Timestamp},
+    db::{Database, DbError},
+    id::{SessionId, TokenId},
+    problem::Problem,
+    token::Claims,
+};
+use jsonwebtoken::{
+    Algorithm, EncodingKey, Header,
+    jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
+};
+
+use super::{MasterKey, Sealer};
+use crate::{
+    config::Settings,
+    store::signing_keys::{self, KeyRow},
+};
+
+/// How long before it signs a key is published.
+const PUBLISHED_FIRST: Duration = Duration::from_secs(3600);
+
+/// How long the keys that were read serve before they are read again: another replica may have made one.
+const REREAD: Duration = Duration::from_secs(60);
+
+pub(crate) struct Signer {
+    database: Database,
+    clock: Clock,
+    sealer: Arc<Sealer>,
+    issuer: String,
+    lifetime: Duration,
+    rotation: Duration,
+    current: ArcSwapOption<SigningKey>,
+}
+
+struct SigningKey {
+    kid: String,
+    key: EncodingKey,
+    read_at: Timestamp,
+}
+
+/// A token, and for how long it is good.
+#[derive(Debug)]
+pub(crate) struct Minted {
+    pub access_token: String,
+    pub expires_in: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignerError {
+    #[error("the signing key {0} in the database was sealed with another master key: all auth-svc share one secrets folder (IRONGATE_SECRETS)")]
+    ForeignKey(String),
+    #[error("a key could not be made or used: {0}")]
+    Crypto(String),
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for SignerError {
+    fn from(why: diesel::result::Error) -> Self {
+        DbError::from(why).into()
+    }
+}
+
+impl From<SignerError> for Problem {
+    fn from(why: SignerError) -> Self {
+        match why {
+            SignerError::Database(why) => why.into(),
+            SignerError::ForeignKey(_) | SignerError::Crypto(_) => Self::internal(why),
+        }
+    }
+}
+
+impl Signer {
+    /// Reads the keys, makes the first one when there is none.
+    pub(crate) async fn open(
+        database: Database,
+        clock: Clock,
+        master: &MasterKey,
+        issuer: &str,
+        settings: &Settings,
+    ) -> Result<Self, SignerError> {
+        let signer = Self {
+            database,
+            clock,
+            sealer: Arc::new(Sealer::new(master, "signing keys")),
+            issuer: issuer.to_owned(),
+            lifetime: settings.access_lifetime.get(),
+            rotation: settings.key_rotation.get(),
+            current: ArcSwapOption::empty(),
+        };
+        signer.key(signer.clock.now()).await?;
+        Ok(signer)
+    }
+
+    /// An access token for `user` in `session`.
+    pub(crate) async fn mint(&self, user: &User, session: SessionId) -> Result<Minted, SignerError> {
+        let now = self.clock.now();
+        let key = self.key(now).await?;
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            sub: user.id,
+            aud: Claims::AUDIENCE.to_owned(),
+            exp: (now + self.lifetime).as_secs(),
+            iat: now.as_secs(),
+            nbf: now.as_secs(),
+            jti: TokenId::at(now),
+            sid: session,
+            scope: "user chat".to_owned(),
+            roles: vec![user.role],
+            preferred_username: user.username.clone(),
+            name: user.display_name.clone(),
+            picture: user.avatar_url.clone(),
+        };
+        let header =
+            Header { typ: Some(Claims::TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let access_token =
+            jsonwebtoken::encode(&header, &claims, &key.key).map_err(|why| SignerError::Crypto(why.to_string()))?;
+        Ok(Minted { access_token, expires_in: self.lifetime })
+    }
+
+    /// Every key that a valid token may be signed with (RFC 7517).
+    pub(crate) async fn published(&self) -> Result<JwkSet, DbError> {
+        let now = self.clock.now();
+        let rows = self.database.read(move |db| signing_keys::valid_at(db, now)).await?;
+        Ok(JwkSet { keys: rows.iter().filter_map(|row| public_jwk(&row.kid, &row.public_key)).collect() })
+    }
+
+    async fn key(&self, now: Timestamp) -> Result<Arc<SigningKey>, SignerError> {
+        if let Some(key) = self.current.load_full()
+            && now.since(key.read_at) < REREAD
+        {
+            return Ok(key);
+        }
+        let (sealer, lifetime, rotation) = (Arc::clone(&self.sealer), self.lifetime, self.rotation);
+        let row = self
+            .database
+            .write(move |db| {
+                let mut keys = signing_keys::valid_at(db, now + lifetime)?;
+                let due = |key: &KeyRow| key.created_at_ms + rotation <= now + PUBLISHED_FIRST;
+                if keys.iter().all(due) {
+                    let made = make(&sealer, now, now + rotation + lifetime + PUBLISHED_FIRST * 24)?;
+                    signing_keys::insert(db, &made)?;
+                    tracing::info!(kid = made.kid, "made a signing key");
+                    keys.push(made);
+                }
+                let published = |key: &&KeyRow| key.created_at_ms + PUBLISHED_FIRST <= now;
+                let newest = |key: &&KeyRow| (key.created_at_ms, key.kid.clone());
+                let key = keys.iter().filter(published).max_by_key(newest).or(keys.iter().max_by_key(newest));
+                key.cloned().ok_or_else(|| SignerError::Crypto("no key".to_owned()))
+            })
+            .await?;
+        let pkcs8 = self
+            .sealer
+            .open(&row.kid, &row.private_key)
+            .map_err(|_| SignerError::ForeignKey(row.kid.clone()))?;
+        let key = Arc::new(SigningKey { kid: row.kid, key: EncodingKey::from_ed_der(&pkcs8), read_at: now });
+        self.current.store(Some(Arc::clone(&key)));
+        Ok(key)
+    }
+}
+
+fn make(sealer: &Sealer, now: Timestamp, expires: Timestamp) -> Result<KeyRow, SignerError> {
+    let failed = |what: &str| SignerError::Crypto(what.to_owned());
+    let pair = Ed25519KeyPair::generate().map_err(|_| failed("generating"))?;
+    // Version 1: jsonwebtoken does not read the public key that version 2 appends.
+    let pkcs8 = pair.to_pkcs8v1().map_err(|_| failed("writing down"))?;
+    let public_key = pair.public_key().as_ref().to_vec();
+    let jwk = Jwk::from_encoding_key(&EncodingKey::from_ed_der(pkcs8.as_ref()), Algorithm::EdDSA)
+        .map_err(|_| failed("naming"))?;
+    let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| failed("naming"))?;
+    let private_key = sealer.seal(&kid, pkcs8.as_ref());
+    Ok(KeyRow { kid, public_key, private_key, created_at_ms: now, expires_at_ms: expires })
+}
+
+/// RFC 8037 §2: an Ed25519 key is an octet key pair, its `x` the raw public key.
+fn public_jwk(kid: &str, public_key: &[u8]) -> Option<Jwk> {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let mut jwk: Jwk = serde_json::from_value(serde_json::json!({
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "alg": "EdDSA",
+        "kid": kid,
+        "x": URL_SAFE_NO_PAD.encode(public_key),
+    }))
+    .ok()?;
+    jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+    Some(jwk)
+}

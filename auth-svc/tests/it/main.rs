@@ -1,0 +1,8 @@
+//! auth-svc as its users meet it: over HTTP, with user-svc beside it, on both databases.
+//!
+//! One file per subject, named as the module that decides it. What needs only user-svc is tested there.
+
+mod refresh;
+mod session;
+mod sign_in;
+mod token;

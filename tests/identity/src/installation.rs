@@ -1,0 +1,170 @@
+//! Starts and stops the services.
+
+use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
+
+use irongate_auth_svc as auth;
+use irongate_shared::{
+    clock::Clock,
+    config::{Listen, ListenOrOff, Platform},
+    service::Started,
+};
+use irongate_test_servers::{Database, Postgres, eventually, free_port};
+use irongate_user_svc as user;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// The database of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// What an installation is started with.
+pub struct Setup {
+    pub backend: Backend,
+    pub redis: Option<String>,
+    pub auth: auth::Settings,
+    pub user: user::Settings,
+}
+
+impl Setup {
+    /// Cheap password hashing, no metrics, everything else as in production.
+    pub fn on(backend: Backend) -> Self {
+        let auth = auth::Settings {
+            metrics: ListenOrOff(None),
+            workers: 1,
+            bcrypt_cost: 4,
+            hash_queue: 256,
+            ..auth::Settings::default()
+        };
+        let user = user::Settings {
+            metrics: ListenOrOff(None),
+            workers: 1,
+            bcrypt_cost: 4,
+            hash_queue: 256,
+            ..user::Settings::default()
+        };
+        Self { backend, redis: None, auth, user }
+    }
+}
+
+/// A service of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Auth,
+    User,
+}
+
+/// auth-svc and user-svc over one database.
+pub struct Installation {
+    pub clock: Clock,
+    pub platform: Platform,
+    pub client: reqwest::Client,
+    running: Vec<Running>,
+    // Dropped after the services have stopped.
+    _database: Option<Database<'static>>,
+    _data: TempDir,
+}
+
+struct Running {
+    service: Service,
+    address: SocketAddr,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Installation {
+    pub async fn start(backend: Backend) -> Self {
+        Self::start_with(Setup::on(backend)).await
+    }
+
+    pub async fn start_with(setup: Setup) -> Self {
+        irongate_shared::install_crypto_provider();
+        let data = tempfile::tempdir().expect("a folder for data");
+        let database = (setup.backend == Backend::Postgres).then(|| Postgres::shared().database());
+        let folder = data.path().display().to_string();
+        let url = database.as_ref().map(|database| database.url().to_owned());
+        let redis = setup.redis.unwrap_or_default();
+        let env = [
+            ("IRONGATE_DATA", folder.as_str()),
+            ("DATABASE_URL", url.as_deref().unwrap_or_default()),
+            ("REDIS_URL", redis.as_str()),
+        ];
+        let platform = Platform::from_env(&env).expect("settings that can be right");
+        let mut app = Self {
+            clock: Clock::shifted(),
+            platform,
+            client: reqwest::Client::new(),
+            running: Vec::new(),
+            _database: database,
+            _data: data,
+        };
+        app.add_auth(setup.auth).await;
+        app.add_user(setup.user).await;
+        app
+    }
+
+    /// Starts an auth-svc, beside those that run already.
+    pub async fn add_auth(&mut self, mut settings: auth::Settings) {
+        let clock = self.clock.clone();
+        let address = ([127, 0, 0, 1], free_port()).into();
+        settings.listen = Listen::Tcp(address);
+        self.add(Service::Auth, address, settings, move |started| auth::run_at(started, clock)).await;
+    }
+
+    /// Starts a user-svc, beside those that run already.
+    pub async fn add_user(&mut self, mut settings: user::Settings) {
+        let clock = self.clock.clone();
+        let address = ([127, 0, 0, 1], free_port()).into();
+        settings.listen = Listen::Tcp(address);
+        self.add(Service::User, address, settings, move |started| user::run_at(started, clock)).await;
+    }
+
+    async fn add<S, F>(
+        &mut self,
+        service: Service,
+        address: SocketAddr,
+        settings: S,
+        run: impl FnOnce(Started<S>) -> F + Send + 'static,
+    ) where
+        S: Send + 'static,
+        F: Future<Output = anyhow::Result<()>>,
+    {
+        let stop = CancellationToken::new();
+        let started = Started { settings, platform: self.platform.clone(), shutdown: stop.clone() };
+        let thread = std::thread::spawn(move || actix_web::rt::System::new().block_on(run(started)));
+        self.running.push(Running { service, address, stop, thread: Some(thread) });
+        let health = format!("http://{address}/health");
+        eventually(&format!("{service:?} is healthy"), Duration::from_secs(30), || async {
+            self.client.get(&health).send().await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+    }
+
+    /// Where the service answers that owns `path`; `replica` counts those that were started, from 0.
+    pub fn url(&self, path: &str, replica: usize) -> String {
+        let service = if path.starts_with("/auth") { Service::Auth } else { Service::User };
+        let found = self.running.iter().filter(|running| running.service == service).nth(replica);
+        format!("http://{}{path}", found.expect("so many run").address)
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        for running in &self.running {
+            running.stop.cancel();
+        }
+        for running in &mut self.running {
+            let ended = running.thread.take().map(JoinHandle::join);
+            if std::thread::panicking() {
+                continue;
+            }
+            match ended {
+                Some(Ok(Err(why))) => panic!("{:?} failed: {why:#}", running.service),
+                Some(Err(_)) => panic!("{:?} panicked", running.service),
+                Some(Ok(Ok(()))) | None => {}
+            }
+        }
+    }
+}

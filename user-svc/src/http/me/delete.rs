@@ -1,0 +1,30 @@
+//! `DELETE /user/me`
+
+use actix_web::{HttpResponse, delete, web};
+use irongate_shared::{
+    problem::Problem,
+    service::refusals::{Always, MayMiss, SignedIn, TakesIfMatch},
+    token::{Identity, revocation},
+};
+
+use crate::account::{Accounts, IfMatch};
+
+/// Delete your account
+///
+/// You are signed out everywhere at once, and nobody sees your profile any more. It is erased for good later.
+#[utoipa::path(
+    tag = "me",
+    security(("bearer" = [])),
+    params(("If-Match" = Option<String>, Header, description = "The ETag of the version that you delete")),
+    responses((status = 204, description = "Deleted"), SignedIn, MayMiss, TakesIfMatch, Always),
+)]
+#[delete("/me")]
+pub(crate) async fn delete(
+    accounts: web::Data<Accounts>,
+    identity: Identity,
+    if_match: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    accounts.delete(identity.user, if_match).await?;
+    revocation::settled().await;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,5 @@
+//! `/user/me`: the signed-in user's own account.
+
+pub(crate) mod delete;
+pub(crate) mod show;
+pub(crate) mod update;

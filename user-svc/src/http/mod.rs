@@ -1,0 +1,11 @@
+//! The border: requests to calls, results to answers.
+
+mod me;
+mod page;
+mod register;
+mod routes;
+mod rules;
+mod users;
+mod version;
+
+pub(crate) use routes::{document, routes};

@@ -1,0 +1,59 @@
+//! The whole API of user-svc, on one screen.
+
+use irongate_shared::{account::User, problem};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_actix_web::{scope, service_config::ServiceConfig};
+
+use super::{me, register, rules, users};
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(
+        scope("/user")
+            // anybody
+            .service(register::register)
+            .service(rules::rules)
+            // the signed-in user
+            .service(me::show::show)
+            .service(me::update::update)
+            .service(me::delete::delete)
+            // about others
+            .service(users::list::list)
+            .service(users::show::show)
+            .service(users::lookup::lookup),
+    );
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Irongate user-svc",
+        description = "Registration and profiles. Errors are problem documents (RFC 9457); times are RFC 3339 UTC; lists are pages with a cursor.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(problem::Document, User)),
+    modifiers(&BearerToken),
+    tags(
+        (name = "registration", description = "Becoming a user"),
+        (name = "me", description = "The signed-in user"),
+        (name = "users", description = "Other users"),
+    ),
+)]
+struct Document;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        }
+    }
+}
+
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}

@@ -1,0 +1,5 @@
+//! Queries: one file per table, one function per question.
+
+pub(crate) mod credentials;
+pub(crate) mod schema;
+pub(crate) mod users;

@@ -1,0 +1,7 @@
+//! user-svc as its users meet it: over HTTP, with auth-svc beside it for signing in, on both databases.
+//!
+//! One file per subject of the API.
+
+mod me;
+mod register;
+mod users;
