@@ -1,0 +1,93 @@
+//! What a person types after `irongate gateway`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Subcommand;
+use irongate_shared::config::{ConfigErrors, Env, Platform, ProcessEnv, Source};
+
+use crate::{config::Settings, gateway, snapshot, tls::Certificates};
+
+const DEFAULT_FILE: &str = "gateway.toml";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration; absent: gateway.toml, or the built-in defaults when there is none.
+    #[arg(long, short, env = "IRONGATE_GATEWAY_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// Take over the listening sockets of the gateway that runs; send it SIGQUIT then.
+    #[arg(long)]
+    upgrade: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look for mistakes in the configuration and say what would run.
+    Check,
+}
+
+/// Runs the command. Exit codes: 2 for the configuration, 1 for running.
+#[must_use]
+pub fn cli(args: Args) -> ExitCode {
+    irongate_shared::install_crypto_provider();
+    let source = Source {
+        required: args.config.is_some(),
+        file: Some(args.config.unwrap_or_else(|| DEFAULT_FILE.into())),
+        prefix: "IRONGATE_GATEWAY",
+    };
+    let done = match args.command {
+        Some(Command::Check) => check(&source),
+        None => {
+            let format = Platform::from_env(&ProcessEnv).map(|platform| platform.log).unwrap_or_default();
+            irongate_shared::telemetry::start(format, &ProcessEnv);
+            crate::run(source, ProcessEnv.all(), args.upgrade)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let is_configuration = error.downcast_ref::<ConfigErrors>().is_some();
+            eprintln!("{error:#}");
+            ExitCode::from(if is_configuration { 2 } else { 1 })
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to a question that was typed")]
+fn check(source: &Source) -> anyhow::Result<()> {
+    let loaded = gateway::read(source, &ProcessEnv)?;
+    let settings = loaded.settings.clone();
+    snapshot::check(loaded.settings)?;
+    let platform = Platform::from_env(&ProcessEnv)?;
+    Certificates::check(&settings.tls, &platform.data)?;
+    println!("{}: good", loaded.origin);
+    print!("{}", summary(&settings));
+    Ok(())
+}
+
+/// What would run, in a few lines.
+fn summary(settings: &Settings) -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<9} {value}");
+    };
+    line("http", settings.listen.http.join(", "));
+    line("https", settings.listen.https.join(", "));
+    line("admin", settings.admin.listen.join(", "));
+    line("files", settings.files.root.display().to_string());
+    for (name, upstream) in &settings.upstream {
+        line("upstream", format!("{name} → {}", upstream.servers.join(", ")));
+    }
+    for route in &settings.route {
+        let what = match (&route.upstream, &route.redirect) {
+            (Some(upstream), _) => format!("upstream {upstream}"),
+            (None, Some(to)) => format!("redirect to {to}"),
+            (None, None) => "files".to_owned(),
+        };
+        let hosts = if route.host.is_empty() { String::new() } else { format!("{} ", route.host.join(", ")) };
+        line("route", format!("{hosts}{} → {what}", route.path));
+    }
+    text
+}

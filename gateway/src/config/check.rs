@@ -1,0 +1,333 @@
+//! From settings as typed to settings that can run. All mistakes are found in one pass, and each says
+//! what to write instead.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderName, Method, StatusCode};
+use irongate_shared::config::{ConfigError, ConfigErrors};
+
+use super::{Cors, Settings};
+use crate::{
+    guard::{
+        addresses::{AddressRule, Network},
+        cors::CorsPolicy,
+        rate::RateLimit,
+    },
+    route::{Action, HostPattern, Limits, RequiredIdentity, Route},
+    upstream::{HashOn, Pool, PoolSettings, ServerSpec},
+};
+
+const TUNNEL_IDLE: Duration = Duration::from_secs(2 * 3600);
+
+/// Mistakes found so far.
+#[derive(Default)]
+pub(crate) struct Mistakes(Vec<ConfigError>);
+
+impl Mistakes {
+    fn add(&mut self, place: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(ConfigError::new(place, problem));
+    }
+
+    fn hint(&mut self, place: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(ConfigError::new(place, problem).hint(hint));
+    }
+
+    /// Keeps `result`'s value, or its error as a mistake at `place`.
+    fn take<T>(&mut self, place: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|problem| self.add(place, problem)).ok()
+    }
+
+    pub(crate) fn into_result(self) -> Result<(), ConfigErrors> {
+        if self.0.is_empty() { Ok(()) } else { Err(ConfigErrors(self.0)) }
+    }
+}
+
+pub(crate) fn listeners(settings: &Settings, mistakes: &mut Mistakes) {
+    let groups = [
+        ("listen.http", &settings.listen.http),
+        ("listen.https", &settings.listen.https),
+        ("admin.listen", &settings.admin.listen),
+    ];
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for (place, addresses) in groups {
+        for address in addresses {
+            if address.parse::<SocketAddr>().is_err() {
+                mistakes.hint(
+                    place,
+                    format!("`{address}` is no address to listen on"),
+                    "write \"0.0.0.0:8443\"",
+                );
+            }
+            if !address.ends_with(":0")
+                && let Some(other) = seen.insert(address, place)
+            {
+                mistakes.add(place, format!("`{address}` is taken by {other}"));
+            }
+        }
+    }
+    if settings.listen.https.is_empty() && settings.listen.http.is_empty() {
+        mistakes.add("listen", "neither `http` nor `https` names an address: nothing would be served");
+    }
+    if settings.listen.threads == Some(0) {
+        mistakes.add("listen.threads", "at least one thread is needed");
+    }
+    if settings.limits.head.get() < 1024 {
+        mistakes.add("limits.head", "less than 1KiB refuses ordinary browsers");
+    }
+    if settings.limits.target.get() > settings.limits.head.get() {
+        mistakes.add("limits.target", "is larger than `limits.head`, which holds it");
+    }
+}
+
+pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMap<String, PoolSettings> {
+    let mut pools = BTreeMap::new();
+    for (name, raw) in &settings.upstream {
+        let place = format!("[upstream.{name}]");
+        if raw.servers.is_empty() {
+            mistakes.hint(&place, "has no servers", "write `servers = [\"127.0.0.1:7001\"]`");
+        }
+        let specs = raw
+            .servers
+            .iter()
+            .filter_map(|server| mistakes.take(&format!("{place} servers"), ServerSpec::parse(server)))
+            .collect();
+        let hash_on = mistakes.take(&format!("{place} hash_on"), HashOn::parse(&raw.hash_on));
+        if !raw.health.path.is_empty() && !raw.health.path.starts_with('/') {
+            mistakes.add(format!("{place} health.path"), "begins with /");
+        }
+        for (key, period) in [
+            ("health.interval", raw.health.interval),
+            ("health.timeout", raw.health.timeout),
+            ("connect_timeout", raw.connect_timeout),
+            ("answer_timeout", raw.answer_timeout),
+            ("resolve_every", raw.resolve_every),
+        ] {
+            if period.get() < Duration::from_millis(10) {
+                mistakes.add(format!("{place} {key}"), format!("`{period}` is too short to be meant"));
+            }
+        }
+        for (key, number) in [
+            ("health.rise", raw.health.rise),
+            ("health.fall", raw.health.fall),
+            ("retry.attempts", raw.retry.attempts),
+        ] {
+            if number == 0 {
+                mistakes.add(format!("{place} {key}"), "is at least 1");
+            }
+        }
+        if raw.ejection.max_percent > 100 || raw.retry.budget_percent > 100 {
+            mistakes.add(&place, "a share is at most 100 percent");
+        }
+        if let Some(hash_on) = hash_on {
+            pools.insert(name.clone(), PoolSettings { servers: specs, hash_on, raw: raw.clone() });
+        }
+    }
+    pools
+}
+
+pub(crate) fn routes(
+    settings: &Settings,
+    pools: &BTreeMap<String, Arc<Pool>>,
+    mistakes: &mut Mistakes,
+) -> Vec<Route> {
+    let routes: Vec<Route> =
+        settings.route.iter().filter_map(|raw| route(settings, raw, pools, mistakes)).collect();
+    for (at, one) in routes.iter().enumerate() {
+        let twin = routes.iter().skip(at + 1).find(|other| {
+            other.prefix == one.prefix
+                && other.hosts == one.hosts
+                && other.methods == one.methods
+                && other.headers == one.headers
+        });
+        if twin.is_some() {
+            mistakes.add(
+                format!("[[route]] path = \"{}\"", one.prefix),
+                "stands twice: the second is never reached",
+            );
+        }
+    }
+    routes
+}
+
+fn route(
+    settings: &Settings,
+    raw: &super::Route,
+    pools: &BTreeMap<String, Arc<Pool>>,
+    mistakes: &mut Mistakes,
+) -> Option<Route> {
+    let place = format!("[[route]] path = \"{}\"", raw.path);
+    let good_path =
+        raw.path.starts_with('/') && crate::route::path::normalize(&raw.path).as_deref() == Some(&raw.path);
+    if !good_path {
+        mistakes.add(&place, "a path begins with / and holds neither escapes nor dot segments");
+    }
+    let action = action(raw, pools, &place, mistakes);
+    let methods = raw
+        .methods
+        .iter()
+        .filter_map(|method| {
+            let known = Method::from_bytes(method.as_bytes())
+                .ok()
+                .filter(|_| method.bytes().all(|b| b.is_ascii_uppercase()));
+            mistakes.take(&place, known.ok_or_else(|| format!("`{method}` is no method")))
+        })
+        .collect();
+    let headers = raw
+        .headers
+        .iter()
+        .filter_map(|(name, value)| {
+            header_name(name, &place, mistakes)?;
+            Some((name.clone(), (value != "*").then(|| value.clone())))
+        })
+        .collect();
+    let response_headers = raw
+        .response_headers
+        .iter()
+        .filter_map(|(name, value)| {
+            header_name(name, &place, mistakes)?;
+            if value.bytes().all(crate::wire::is_value_byte) {
+                Some((name.to_ascii_lowercase(), value.clone()))
+            } else {
+                mistakes.add(&place, format!("the value of `{name}` holds a control character"));
+                None
+            }
+        })
+        .collect();
+    let identity = match raw.auth {
+        Some(super::Auth::Required) => Some(RequiredIdentity { roles: raw.roles.clone() }),
+        None => {
+            if !raw.roles.is_empty() {
+                mistakes.hint(&place, "asks for roles but for no token", "add `auth = \"required\"`");
+            }
+            None
+        }
+    };
+    Some(Route {
+        name: raw.host.first().map_or_else(|| raw.path.clone(), |host| format!("{host}{}", raw.path)).into(),
+        prefix: raw.path.clone(),
+        hosts: raw.host.iter().map(|host| HostPattern::parse(host)).collect(),
+        methods,
+        headers,
+        action: action?,
+        limits: Limits {
+            body: raw.body.unwrap_or(settings.limits.body).get(),
+            answer_timeout: raw.timeout.map(irongate_shared::config::Period::get),
+            tunnel_idle: raw.tunnel_idle.map_or(TUNNEL_IDLE, irongate_shared::config::Period::get),
+            rate: rate(raw.rate.unwrap_or(0), raw.burst.unwrap_or(0)),
+        },
+        addresses: address_rule(&raw.allow, &raw.deny, &place, mistakes),
+        identity,
+        cors: raw.cors.as_ref().and_then(|cors| cors_policy(cors, &place, mistakes)),
+        response_headers,
+    })
+}
+
+fn action(
+    raw: &super::Route,
+    pools: &BTreeMap<String, Arc<Pool>>,
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Action> {
+    if let Some(rewrite) = &raw.rewrite {
+        if raw.upstream.is_none() {
+            mistakes.add(place, "`rewrite` needs an `upstream` to send the request to");
+        } else if !rewrite.starts_with('/') {
+            mistakes.add(place, "`rewrite` begins with /");
+        }
+    }
+    match (&raw.upstream, raw.files, &raw.redirect) {
+        (Some(name), false, None) => match pools.get(name) {
+            Some(pool) => Some(Action::Proxy { pool: pool.clone(), rewrite: raw.rewrite.clone() }),
+            None => {
+                let known: Vec<&str> = pools.keys().map(String::as_str).collect();
+                mistakes.hint(
+                    place,
+                    format!("there is no [upstream.{name}]"),
+                    format!("known: {}", known.join(", ")),
+                );
+                None
+            }
+        },
+        (None, true, None) => Some(Action::Files),
+        (None, false, Some(to)) => {
+            let status = raw.redirect_status.unwrap_or(308);
+            if !matches!(status, 301 | 302 | 303 | 307 | 308) {
+                mistakes.add(place, format!("{status} is no redirect: 301, 302, 303, 307 or 308"));
+            }
+            Some(Action::Redirect {
+                to: to.clone(),
+                status: StatusCode::from_u16(status).unwrap_or(StatusCode::PERMANENT_REDIRECT),
+            })
+        }
+        _ => {
+            mistakes.add(
+                place,
+                "says not, or more than once, who answers: exactly one of `upstream`, `files`, `redirect`",
+            );
+            None
+        }
+    }
+}
+
+fn header_name(name: &str, place: &str, mistakes: &mut Mistakes) -> Option<HeaderName> {
+    mistakes.take(
+        place,
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header name")),
+    )
+}
+
+pub(crate) fn rate(per_second: u32, burst: u32) -> Option<RateLimit> {
+    (per_second > 0).then(|| RateLimit { per_second, burst: burst.max(per_second) })
+}
+
+pub(crate) fn networks(texts: &[String], place: &str, mistakes: &mut Mistakes) -> Vec<Network> {
+    texts
+        .iter()
+        .filter_map(|text| {
+            let network =
+                Network::parse(text).ok_or_else(|| format!("`{text}` is no network: write \"10.0.0.0/8\""));
+            mistakes.take(place, network)
+        })
+        .collect()
+}
+
+pub(crate) fn address_rule(
+    allow: &[String],
+    deny: &[String],
+    place: &str,
+    mistakes: &mut Mistakes,
+) -> AddressRule {
+    AddressRule { allow: networks(allow, place, mistakes), deny: networks(deny, place, mistakes) }
+}
+
+fn cors_policy(raw: &Cors, place: &str, mistakes: &mut Mistakes) -> Option<CorsPolicy> {
+    let every = raw.origins.iter().any(|origin| origin == "*");
+    if raw.origins.is_empty() {
+        mistakes.add(place, "`cors` names no `origins`");
+        return None;
+    }
+    if every && (raw.credentials || raw.origins.len() > 1) {
+        // SECURITY: "every site, with the user's cookies" is what CORS exists to prevent.
+        mistakes.add(place, "`*` in `cors.origins` stands alone and without `credentials`");
+    }
+    for origin in raw.origins.iter().filter(|origin| *origin != "*") {
+        let well_formed = origin.split_once("://").is_some_and(|(scheme, rest)| {
+            matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.contains('/')
+        });
+        if !well_formed {
+            mistakes.hint(
+                place,
+                format!("`{origin}` is no origin"),
+                "write \"https://app.example\", without a path",
+            );
+        }
+    }
+    Some(CorsPolicy {
+        origins: (!every).then(|| raw.origins.clone()),
+        methods: raw.methods.join(", "),
+        headers: raw.headers.join(", "),
+        expose: raw.expose.join(", "),
+        credentials: raw.credentials,
+        max_age: raw.max_age.get().as_secs().to_string(),
+    })
+}

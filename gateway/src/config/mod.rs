@@ -1,0 +1,521 @@
+//! `gateway.toml`: what a person types, as types.
+//!
+//! [`Settings`] is the file as written; [`crate::snapshot::Snapshot`] is what becomes of it after all mistakes
+//! were looked for at once. Every key is documented on its field, and `docs/gateway.md` is checked against
+//! these comments. What the shipped file says is what an absent file means.
+
+pub(crate) mod check;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use irongate_shared::config::{ByteSize, Period};
+use serde::{Deserialize, Deserializer, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    pub listen: Listen,
+    pub admin: Admin,
+    pub tls: Tls,
+    #[serde(rename = "static")]
+    pub files: Files,
+    pub client: ClientAddress,
+    pub limits: Limits,
+    pub log: Log,
+    pub shutdown: Shutdown,
+    /// The services, by the name that routes use.
+    pub upstream: BTreeMap<String, Upstream>,
+    /// Who answers what; the longest path wins, whatever the order.
+    pub route: Vec<Route>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let upstream =
+            |port: u16| Upstream { servers: vec![format!("127.0.0.1:{port}")], ..Upstream::default() };
+        let service = |name: &str| Route {
+            path: format!("/{name}"),
+            upstream: Some(name.to_owned()),
+            ..Route::default()
+        };
+        Self {
+            listen: Listen::default(),
+            admin: Admin::default(),
+            tls: Tls::default(),
+            files: Files::default(),
+            client: ClientAddress::default(),
+            limits: Limits::default(),
+            log: Log::default(),
+            shutdown: Shutdown::default(),
+            upstream: [("auth", 7001), ("user", 7002), ("chat", 7003)]
+                .map(|(name, port)| (name.to_owned(), upstream(port)))
+                .into(),
+            route: vec![
+                Route { path: "/".into(), files: true, ..Route::default() },
+                service("auth"),
+                Route { body: Some(ByteSize::mib(10)), ..service("user") },
+                service("chat"),
+            ],
+        }
+    }
+}
+
+/// Where the gateway takes connections. A change needs a restart (or an upgrade, which drops none).
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// Addresses for plain HTTP: redirects to HTTPS, `/health`, and ACME challenges. Empty: none.
+    #[serde(deserialize_with = "one_or_many")]
+    pub http: Vec<String>,
+    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2).
+    #[serde(deserialize_with = "one_or_many")]
+    pub https: Vec<String>,
+    /// The port that redirects name; absent: the port of the first `https` address.
+    pub redirect_port: Option<u16>,
+    /// Worker threads for HTTPS; absent: one per processor.
+    pub threads: Option<usize>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            http: vec!["0.0.0.0:8080".into()],
+            https: vec!["0.0.0.0:8443".into()],
+            redirect_port: None,
+            threads: None,
+        }
+    }
+}
+
+/// The dashboard's own listener, for operators: it works while every service is down.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Address of the dashboard, its API and `/metrics`; keep it on loopback.
+    #[serde(deserialize_with = "one_or_many")]
+    pub listen: Vec<String>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: vec!["127.0.0.1:9901".into()] }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// A local authority and a certificate made at first start, kept under `data/tls/`.
+    #[default]
+    SelfSigned,
+    /// Certificates from files, picked by the name the client asks for.
+    Files,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// Where certificates come from: `self-signed` or `files`.
+    pub mode: TlsMode,
+    /// Names and addresses in the self-signed certificate; the machine's name is added.
+    #[serde(deserialize_with = "one_or_many")]
+    pub hosts: Vec<String>,
+    /// For `files`: certificate chains and keys; the first one answers unknown names.
+    pub certificate: Vec<Certificate>,
+    /// Authorities (PEM) whose client certificates are asked for; absent: none is asked for.
+    pub client_authorities: Option<PathBuf>,
+    /// Whether a client without a certificate is turned away; otherwise it is only noted.
+    pub client_required: bool,
+    /// `Strict-Transport-Security` on HTTPS answers: how long browsers remember it. `"0s"`: not sent.
+    pub hsts: Period,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            mode: TlsMode::SelfSigned,
+            hosts: vec!["localhost".into(), "127.0.0.1".into(), "::1".into()],
+            certificate: Vec::new(),
+            client_authorities: None,
+            client_required: true,
+            hsts: Period::from_secs(365 * 86_400),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// PEM file with the certificate and its chain, leaf first.
+    pub chain: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// The frontend, served by the gateway itself.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Directory of the files.
+    pub root: PathBuf,
+    /// File that answers navigations to addresses that are no file (single-page applications);
+    /// a missing asset stays 404. Empty: no fallback.
+    pub fallback: String,
+    /// `Content-Security-Policy` of pages. `{script-hashes}` stands for the hashes of their inline scripts.
+    pub content_security_policy: String,
+    /// Files up to this size are kept in memory, compressed ahead of time.
+    pub cached_file: ByteSize,
+    /// How much memory all kept files may take together.
+    pub cache: ByteSize,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            root: "static".into(),
+            fallback: "index.html".into(),
+            content_security_policy: "default-src 'self'; script-src 'self' {script-hashes}; style-src 'self'; \
+                                      img-src 'self' blob: data:; connect-src 'self'; frame-ancestors 'none'; \
+                                      base-uri 'none'; form-action 'self'; object-src 'none'"
+                .into(),
+            cached_file: ByteSize::mib(1),
+            cache: ByteSize::mib(64),
+        }
+    }
+}
+
+/// Whom to believe about the client's address.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientAddress {
+    /// Networks of proxies in front of the gateway whose `X-Forwarded-*` and `X-Request-Id` are believed.
+    #[serde(deserialize_with = "one_or_many")]
+    pub trusted_proxies: Vec<String>,
+    /// Networks that may connect; empty: all. Checked against the client's address.
+    #[serde(deserialize_with = "one_or_many")]
+    pub allow: Vec<String>,
+    /// Networks that may not.
+    #[serde(deserialize_with = "one_or_many")]
+    pub deny: Vec<String>,
+}
+
+/// What one client may ask of the gateway before it is refused.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Request line and header fields together.
+    pub head: ByteSize,
+    /// Number of header fields.
+    pub fields: usize,
+    /// Request target (path and query).
+    pub target: ByteSize,
+    /// Request body, where a route says nothing else.
+    pub body: ByteSize,
+    /// For a whole request head to arrive, from its first byte; also for a TLS handshake.
+    pub head_timeout: Period,
+    /// Between two pieces of a request body.
+    pub body_timeout: Period,
+    /// For a client to take a piece of an answer.
+    pub write_timeout: Period,
+    /// A connection without a request is closed after this time.
+    pub idle_timeout: Period,
+    /// Open connections in all.
+    pub connections: usize,
+    /// Open connections of one address.
+    pub connections_per_address: usize,
+    /// Requests on one HTTP/1.1 connection.
+    pub requests_per_connection: u32,
+    /// Requests at a time on one HTTP/2 connection.
+    pub streams: u32,
+    /// HTTP/2 resets, pings and settings that one connection may send in ten seconds.
+    pub control_frames: u32,
+    /// Requests per second of one address, and how many more it may save up. `0`: no limit.
+    pub rate: u32,
+    pub burst: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: ByteSize::kib(32),
+            fields: 100,
+            target: ByteSize::kib(8),
+            body: ByteSize::mib(1),
+            head_timeout: Period::from_secs(10),
+            body_timeout: Period::from_secs(30),
+            write_timeout: Period::from_secs(30),
+            idle_timeout: Period::from_secs(75),
+            connections: 50_000,
+            connections_per_address: 4_000,
+            requests_per_connection: 10_000,
+            streams: 100,
+            control_frames: 2_000,
+            rate: 0,
+            burst: 0,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccessLog {
+    /// One JSON object per line.
+    #[default]
+    Json,
+    /// The Combined Log Format of Apache and NGINX.
+    Combined,
+    Off,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The access log on standard output: `json`, `combined` or `off`.
+    pub access: AccessLog,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Shutdown {
+    /// How long requests in flight may take to finish after SIGTERM; WebSockets are closed with 1012.
+    pub grace: Period,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { grace: Period::from_secs(8) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// One after the other, by weight.
+    RoundRobin,
+    /// The less busy of two picked by chance.
+    #[default]
+    LeastRequest,
+    /// The same key goes to the same server as long as it is up.
+    Hash,
+}
+
+/// A service: several servers that answer alike.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upstream {
+    /// `host:port` (the host is looked up again all the time) or `unix:/path`; a weight may follow
+    /// (`"10.0.0.1:80 weight=3"`), or the word `backup` (used only when no other is up).
+    #[serde(deserialize_with = "one_or_many")]
+    pub servers: Vec<String>,
+    /// How a server is picked: `least-request`, `round-robin` or `hash`.
+    pub balance: Balance,
+    /// For `hash`: `client`, `header:NAME` or `cookie:NAME`.
+    pub hash_on: String,
+    /// How often host names are looked up.
+    pub resolve_every: Period,
+    /// For a connection to be made.
+    pub connect_timeout: Period,
+    /// For the answer's head, and between two pieces of its body.
+    pub answer_timeout: Period,
+    /// Idle connections kept per server, and for how long (shorter than the service's own keep-alive).
+    pub idle_connections: usize,
+    pub idle_timeout: Period,
+    /// Requests in flight before more are refused with 503 (circuit breaker).
+    pub max_in_flight: usize,
+    /// A server that comes back gets its full share only after this time.
+    pub slow_start: Period,
+    pub health: Health,
+    pub ejection: Ejection,
+    pub retry: Retry,
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            balance: Balance::LeastRequest,
+            hash_on: "client".into(),
+            resolve_every: Period::from_secs(3),
+            connect_timeout: Period::from_secs(2),
+            answer_timeout: Period::from_secs(60),
+            idle_connections: 128,
+            idle_timeout: Period::from_secs(4),
+            max_in_flight: 10_000,
+            slow_start: Period::from_secs(0),
+            health: Health::default(),
+            ejection: Ejection::default(),
+            retry: Retry::default(),
+        }
+    }
+}
+
+/// Active checks: a server that never passed one gets no request.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    /// Path asked with GET; any 2xx is healthy. Empty: a connection that opens is enough.
+    pub path: String,
+    /// Time between checks (a tenth of it is left to chance).
+    pub interval: Period,
+    /// For one check.
+    pub timeout: Period,
+    /// Checks in a row that must pass before a server that was down is up.
+    pub rise: u32,
+    /// Checks in a row that must fail before it is down.
+    pub fall: u32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            path: "/health".into(),
+            interval: Period::from_secs(2),
+            timeout: Period::from_secs(1),
+            rise: 2,
+            fall: 2,
+        }
+    }
+}
+
+/// Passive checks: a server that fails real requests is left out for a while.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ejection {
+    /// Failures in a row (connect errors, timeouts, 502, 503, 504 and broken answers) that eject.
+    pub failures: u32,
+    /// How long the first ejection lasts; each further one lasts longer by as much, up to ten times.
+    pub duration: Period,
+    /// Never more than this share of an upstream's servers, in percent.
+    pub max_percent: u32,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self { failures: 5, duration: Period::from_secs(10), max_percent: 50 }
+    }
+}
+
+/// Second tries, only where safe: the method is idempotent, or nothing was sent yet.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    /// Tries in all, the first included.
+    pub attempts: u32,
+    /// Retries as a share of requests, in percent (ten per second are always allowed).
+    pub budget_percent: u32,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 3, budget_percent: 20 }
+    }
+}
+
+/// Who answers a part of the address space. Exactly one of `upstream`, `files`, `redirect` says who.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Route {
+    /// Path prefix on segment boundaries: `/auth` takes `/auth` and `/auth/x`, not `/authors`.
+    pub path: String,
+    /// Hosts (`app.example`, `*.example`); empty: any.
+    #[serde(deserialize_with = "one_or_many")]
+    pub host: Vec<String>,
+    /// Methods; empty: any.
+    #[serde(deserialize_with = "one_or_many")]
+    pub methods: Vec<String>,
+    /// Header fields that must be present with this value (`*`: any value).
+    pub headers: BTreeMap<String, String>,
+    /// Name of the upstream that answers.
+    pub upstream: Option<String>,
+    /// The frontend answers (see `[static]`).
+    pub files: bool,
+    /// Answers with a redirect here; `{path}` and `{query}` stand for the request's own.
+    pub redirect: Option<String>,
+    /// Status of that redirect.
+    pub redirect_status: Option<u16>,
+    /// What replaces the matched prefix before the request is sent on.
+    pub rewrite: Option<String>,
+    /// Request body limit.
+    pub body: Option<ByteSize>,
+    /// For the service's answer; absent: the upstream's `answer_timeout`.
+    pub timeout: Option<Period>,
+    /// WebSockets: closed after this time without a byte in either direction. Absent: `"2h"`.
+    pub tunnel_idle: Option<Period>,
+    /// Requests per second of one address on this route, and how many more it may save up.
+    pub rate: Option<u32>,
+    pub burst: Option<u32>,
+    /// `required`: only with a valid access token; absent: the service decides.
+    pub auth: Option<Auth>,
+    /// Roles of which the token must have one.
+    #[serde(deserialize_with = "one_or_many")]
+    pub roles: Vec<String>,
+    /// Networks that may use the route; empty: all.
+    #[serde(deserialize_with = "one_or_many")]
+    pub allow: Vec<String>,
+    /// Networks that may not.
+    #[serde(deserialize_with = "one_or_many")]
+    pub deny: Vec<String>,
+    /// Other origins whose pages may call this route.
+    pub cors: Option<Cors>,
+    /// Fields set on answers.
+    pub response_headers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    Required,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// Origins (`https://app.example`), or `*` for all (then without credentials).
+    #[serde(deserialize_with = "one_or_many")]
+    pub origins: Vec<String>,
+    /// Methods a page may use.
+    #[serde(deserialize_with = "one_or_many")]
+    pub methods: Vec<String>,
+    /// Header fields a page may send.
+    #[serde(deserialize_with = "one_or_many")]
+    pub headers: Vec<String>,
+    /// Header fields of answers a page may read.
+    #[serde(deserialize_with = "one_or_many")]
+    pub expose: Vec<String>,
+    /// Whether cookies may be sent along.
+    pub credentials: bool,
+    /// How long a browser may remember a preflight.
+    pub max_age: Period,
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).to_vec(),
+            headers: vec!["authorization".into(), "content-type".into()],
+            expose: Vec::new(),
+            credentials: false,
+            max_age: Period::from_secs(600),
+        }
+    }
+}
+
+/// Accepts `"a"`, `"a, b"` (as an environment variable has it) and `["a", "b"]`.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
+    enum Raw {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Raw::deserialize(deserializer)? {
+        Raw::One(text) => {
+            text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+        }
+        Raw::Many(many) => many,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! Who asks, and under which id: what is known of a request before anything is decided.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use crate::{
+    exchange::{Client, Connection, Request},
+    snapshot::Snapshot,
+    wire::{Fields, RequestHead, list, request::valid_authority},
+};
+
+const ID_MAX: usize = 64;
+
+pub(super) fn request(
+    snapshot: &Snapshot,
+    head: RequestHead,
+    path: String,
+    connection: Arc<Connection>,
+    arrived: Instant,
+) -> Request {
+    let peer = connection.peer.ip().to_canonical();
+    let trusted = |address: IpAddr| snapshot.trusted_proxies.iter().any(|network| network.contains(address));
+    let believes = trusted(peer);
+    let client = client(&head, &connection, peer, believes, &trusted);
+    Request {
+        id: request_id(&head.fields, believes),
+        traceparent: traceparent(&head.fields),
+        client,
+        path,
+        head,
+        connection,
+        arrived,
+        subject: None,
+    }
+}
+
+fn client(
+    head: &RequestHead,
+    connection: &Connection,
+    peer: IpAddr,
+    believes: bool,
+    trusted: &dyn Fn(IpAddr) -> bool,
+) -> Client {
+    let own_scheme = if connection.tls.is_some() { "https" } else { "http" };
+    let mut client = Client {
+        address: peer,
+        scheme: own_scheme,
+        forwarded_for: None,
+        host: head.host().trim_end_matches('.').to_owned(),
+    };
+    if !believes {
+        return client;
+    }
+    let hops: Vec<&str> = head
+        .fields
+        .all("x-forwarded-for")
+        .flat_map(list)
+        .filter_map(|hop| std::str::from_utf8(hop).ok())
+        .collect();
+    // SECURITY: from the right, since everything left of the first stranger is that stranger's claim.
+    for hop in hops.iter().rev() {
+        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        client.address = address.to_canonical();
+        if !trusted(client.address) {
+            break;
+        }
+    }
+    if !hops.is_empty() {
+        client.forwarded_for = Some(hops.join(", "));
+    }
+    if head.fields.get("x-forwarded-proto") == Some(b"https") {
+        client.scheme = "https";
+    }
+    if let Some(host) = head.fields.text("x-forwarded-host").and_then(|host| valid_authority(host).ok()) {
+        client.host = crate::wire::request::split_port(&host).0.to_owned();
+    }
+    client
+}
+
+/// `localhost`, and addresses, for which HSTS means nothing anyway (RFC 6797 §8.1.1).
+pub(super) fn is_own_machine(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.starts_with('[')
+        || host.parse::<IpAddr>().is_ok()
+}
+
+/// A proxy that is believed may have given the id; everybody else gets a new one.
+fn request_id(fields: &Fields, believes: bool) -> String {
+    let given = fields.text("x-request-id").filter(|id| {
+        believes
+            && (8..=ID_MAX).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    });
+    given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// W3C Trace Context: carried on when well-formed, else started.
+fn traceparent(fields: &Fields) -> String {
+    let given = fields.text("traceparent").filter(|value| is_traceparent(value));
+    given.map_or_else(
+        || format!("00-{:032x}-{:016x}-01", fastrand::u128(1..), fastrand::u64(1..)),
+        str::to_owned,
+    )
+}
+
+fn is_traceparent(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let [version, trace, span, flags] = parts.as_slice() else { return false };
+    *version == "00"
+        && hex(trace, 32)
+        && hex(span, 16)
+        && hex(flags, 2)
+        && trace.bytes().any(|byte| byte != b'0')
+        && span.bytes().any(|byte| byte != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::addresses::Network;
+
+    fn seen(trusted: &[&str], peer: &str, forwarded: &str) -> String {
+        let networks: Vec<Network> = trusted.iter().map(|text| Network::parse(text).unwrap()).collect();
+        let trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
+        let mut fields = Fields::default();
+        fields.push("x-forwarded-for", forwarded);
+        let head = RequestHead {
+            method: http::Method::GET,
+            target: "/".into(),
+            authority: "a".into(),
+            version: crate::wire::request::Version::Http11,
+            fields,
+            framing: crate::wire::Framing::None,
+        };
+        let peer: IpAddr = peer.parse().unwrap();
+        let connection = Connection { peer: (peer, 1).into(), tls: None };
+        client(&head, &connection, peer, trusted(peer), &trusted).address.to_string()
+    }
+
+    #[test]
+    fn only_configured_proxies_are_believed() {
+        assert_eq!(seen(&[], "9.9.9.9", "1.1.1.1"), "9.9.9.9");
+        assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", "1.1.1.1"), "1.1.1.1");
+        assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2"), "1.1.1.1");
+        assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, nonsense"), "10.0.0.1");
+    }
+
+    #[test]
+    fn trace_context_is_carried_only_when_well_formed() {
+        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for bad in [
+            "",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
+}

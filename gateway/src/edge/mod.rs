@@ -1,0 +1,197 @@
+//! What every request meets, in the order in which it meets it.
+//!
+//! [`h1`] and [`h2`] read requests off their connections; [`serve`] is the one list of steps for both.
+
+pub(crate) mod arrival;
+pub(crate) mod h1;
+pub(crate) mod h2;
+
+use std::{sync::Arc, time::Instant};
+
+use http::StatusCode;
+use pingora::server::ShutdownWatch;
+
+use crate::{
+    admin,
+    exchange::{Connection, Downstream, Exchange, Record},
+    fault::{ClientFault, Fault},
+    gateway::Gateway,
+    guard::{cors::Cors, rate::Verdict},
+    lane,
+    route::{Action, Found, Route},
+    snapshot::Snapshot,
+    wire::{Fields, RequestHead, request::Version},
+};
+
+/// Which listener a request came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Plain HTTP: redirects, and what orchestrators ask.
+    Plain,
+    Secure,
+    /// Operators.
+    Admin,
+}
+
+/// What a request's steps may use.
+pub(crate) struct Context<'g> {
+    pub(crate) gateway: &'g Arc<Gateway>,
+    pub(crate) snapshot: &'g Snapshot,
+    pub(crate) door: Door,
+    pub(crate) shutdown: &'g ShutdownWatch,
+}
+
+/// Answers one request, whatever happens, and tells the log.
+pub(crate) async fn serve(
+    context: &Context<'_>,
+    connection: &Arc<Connection>,
+    head: RequestHead,
+    downstream: Downstream<'_>,
+    arrived: Instant,
+) {
+    // The path is read first, and in one way only: everything after decides by it.
+    let path = crate::route::path::normalize(head.target.split('?').next().unwrap_or_default());
+    let request = arrival::request(
+        context.snapshot,
+        head,
+        path.clone().unwrap_or_default(),
+        connection.clone(),
+        arrived,
+    );
+    let mut exchange = Exchange {
+        request,
+        downstream,
+        record: Record::default(),
+        added: Fields::default(),
+        response_headers: Vec::new(),
+    };
+    let outcome = match path {
+        Some(_) => steps(context, &mut exchange).await,
+        None => Err(ClientFault::BadPath.into()),
+    };
+    match outcome {
+        Ok(()) => exchange.record.fault = None,
+        Err(fault) => {
+            lane::problem::answer(&mut exchange, &fault).await;
+            exchange.record.fault = Some(fault);
+        }
+    }
+    context.gateway.observe.exchange(&exchange);
+}
+
+async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(), Fault> {
+    let snapshot = context.snapshot;
+    // Expectations other than the one we know would be ignored by some service behind us.
+    expectation(&exchange.request.head)?;
+    // Orchestrators ask every listener, before anything can redirect or refuse them.
+    if exchange.request.path == "/health" || exchange.request.path == "/health/live" {
+        return admin::health::answer(context.gateway, exchange).await;
+    }
+    match context.door {
+        // Operators have a listener of their own, with a token of its own.
+        Door::Admin => return admin::answer(context, exchange).await,
+        // Plain HTTP only leads to HTTPS.
+        Door::Plain => return lane::redirect::to_https(exchange, snapshot.redirect_port).await,
+        Door::Secure => {}
+    }
+    // Not for this machine's own names: a browser would force HTTPS on every other port of it.
+    if let Some(hsts) = &snapshot.hsts
+        && !arrival::is_own_machine(&exchange.request.client.host)
+    {
+        exchange.added.push("strict-transport-security", hsts);
+    }
+    // Who may not come in at all is refused before it costs anything.
+    if !snapshot.addresses.admits(exchange.request.client.address) {
+        return Err(ClientFault::AddressDenied.into());
+    }
+    rate(context, exchange, None, snapshot.rate)?;
+    if admin::is_for(&exchange.request.path) {
+        return admin::answer(context, exchange).await;
+    }
+    let route = match snapshot.routes.find(&exchange.request) {
+        Found::Route(route) => route,
+        Found::WrongMethod(allow) => return Err(ClientFault::MethodNotAllowed { allow }.into()),
+        Found::Nothing => return Err(ClientFault::NoRoute.into()),
+    };
+    exchange.record.route = Some(route.name.clone());
+    match guards(context, exchange, &route).await? {
+        Guarded::Admitted => answer(context, exchange, &route).await,
+        Guarded::Preflight(status) => exchange.respond(status, Fields::default(), bytes::Bytes::new()).await,
+    }
+}
+
+/// What the guards, when they do not refuse, say of a request.
+enum Guarded {
+    Admitted,
+    /// A CORS preflight: answered here.
+    Preflight(StatusCode),
+}
+
+async fn guards(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Route) -> Result<Guarded, Fault> {
+    if !route.addresses.admits(exchange.request.client.address) {
+        return Err(ClientFault::AddressDenied.into());
+    }
+    rate(context, exchange, Some(route), route.limits.rate)?;
+    // Declared lengths are refused before a byte of the body is read, undeclared ones while reading.
+    exchange.downstream.limit_body(route.limits.body);
+    if let crate::wire::Framing::Length(length) = exchange.request.head.framing
+        && length > route.limits.body
+    {
+        return Err(ClientFault::BodyTooLarge { limit: route.limits.body }.into());
+    }
+    // Before identity: a preflight carries no token.
+    if let Some(cors) = &route.cors
+        && let Cors::Preflight(status) = cors.apply(&exchange.request, &mut exchange.added)?
+    {
+        return Ok(Guarded::Preflight(status));
+    }
+    if let Some(rule) = &route.identity {
+        exchange.request.subject = Some(context.gateway.identities.require(&exchange.request, rule).await?);
+    }
+    Ok(Guarded::Admitted)
+}
+
+async fn answer(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Arc<Route>) -> Result<(), Fault> {
+    exchange.response_headers.clone_from(&route.response_headers);
+    match &route.action {
+        Action::Files => lane::static_files::answer(exchange, &context.gateway.site).await,
+        Action::Redirect { to, status } => lane::redirect::to_configured(exchange, to, *status).await,
+        Action::Proxy { pool, .. } if lane::tunnel::is_wanted(&exchange.request) => {
+            lane::tunnel::answer(exchange, route, pool, &context.gateway.observe, context.shutdown).await
+        }
+        Action::Proxy { pool, .. } => lane::proxy::answer(exchange, route, pool).await,
+    }
+}
+
+fn expectation(head: &RequestHead) -> Result<(), Fault> {
+    match head.fields.get("expect") {
+        None => Ok(()),
+        Some(value) if value.eq_ignore_ascii_case(b"100-continue") && head.version != Version::Http10 => {
+            Ok(())
+        }
+        Some(_) => Err(ClientFault::Unexpected.into()),
+    }
+}
+
+fn rate(
+    context: &Context<'_>,
+    exchange: &mut Exchange<'_>,
+    route: Option<&Route>,
+    limit: Option<crate::guard::rate::RateLimit>,
+) -> Result<(), Fault> {
+    let Some(limit) = limit else { return Ok(()) };
+    let key = (route.map(|route| route.name.clone()), exchange.request.client.address);
+    let Verdict { allowed, limit, remaining, reset } =
+        context.gateway.limiter.admit(key, limit, Instant::now());
+    exchange.added.push("ratelimit-limit", limit.to_string());
+    exchange.added.push("ratelimit-remaining", remaining.to_string());
+    exchange.added.push("ratelimit-reset", reset.as_secs_f64().ceil().to_string());
+    if allowed { Ok(()) } else { Err(ClientFault::TooManyRequests { retry_after: reset, limit }.into()) }
+}
+
+/// The status for a head that could not be read: there is no exchange to answer in.
+pub(crate) fn unreadable(fault: &Fault) -> (StatusCode, Fields, bytes::Bytes) {
+    let status = fault.status();
+    let (fields, body) = lane::problem::document(fault, status, None);
+    (status, fields, body)
+}

@@ -1,0 +1,339 @@
+//! Answering on an HTTP/1.1 connection: reads the request's body, writes the answer's head and body.
+//!
+//! Head and first body bytes leave in one write (one TLS record for a small answer). The output buffer is
+//! given back when the connection goes idle.
+
+use std::{io, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use http::StatusCode;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use super::{BodySize, socket::Socket};
+use crate::{
+    fault::{ClientFault, Fault},
+    wire::{BodyDecoder, Decoded, Fields, Framing, RequestHead, request::Version},
+};
+
+/// Answers are sent on when this much is buffered.
+const WRITE_SIZE: usize = 32 * 1024;
+/// How much of an unwanted request body is read to save the connection, and how much to let the
+/// client read our answer before a reset destroys it.
+const DRAIN_SIZE: u64 = 64 * 1024;
+const LINGER_SIZE: usize = 1024 * 1024;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// Deadlines while a request is in flight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    /// Between two reads of a request body.
+    pub(crate) body_read: Duration,
+    /// For the client to take what was written.
+    pub(crate) write: Duration,
+}
+
+/// One client connection that speaks HTTP/1.
+pub(crate) struct Http1 {
+    socket: Socket,
+    /// Bytes read and not yet understood; survives from request to request.
+    pub(crate) input: BytesMut,
+    output: Vec<u8>,
+    body: BodyDecoder,
+    body_read: u64,
+    body_limit: u64,
+    deadlines: Deadlines,
+    version: Version,
+    is_head_request: bool,
+    awaits_continue: bool,
+    keep_alive: bool,
+    answer: Answer,
+}
+
+/// Where the answer to the current request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    NotStarted,
+    Sized(u64),
+    Chunked,
+    UntilClose,
+    Bodiless,
+    Done,
+    Aborted,
+}
+
+impl Http1 {
+    pub(crate) fn new(socket: Socket, deadlines: Deadlines) -> Self {
+        Self {
+            socket,
+            input: BytesMut::new(),
+            output: Vec::new(),
+            body: BodyDecoder::new(Framing::None),
+            body_read: 0,
+            body_limit: u64::MAX,
+            deadlines,
+            version: Version::Http11,
+            is_head_request: false,
+            awaits_continue: false,
+            keep_alive: true,
+            answer: Answer::NotStarted,
+        }
+    }
+
+    /// Makes ready for the request that was just read.
+    pub(crate) fn begin(&mut self, head: &RequestHead, keep_alive: bool, deadlines: Deadlines) {
+        self.body = head.decoder();
+        self.body_read = 0;
+        self.body_limit = u64::MAX;
+        self.deadlines = deadlines;
+        self.version = head.version;
+        self.is_head_request = head.method == http::Method::HEAD;
+        self.awaits_continue = head.version == Version::Http11 && head.fields.has("expect");
+        self.keep_alive = keep_alive;
+        self.answer = Answer::NotStarted;
+    }
+
+    /// Reads more bytes into `input`; `false` at the end of the stream.
+    pub(crate) async fn fill(&mut self) -> io::Result<bool> {
+        self.input.reserve(4096);
+        Ok(self.socket.read_buf(&mut self.input).await? > 0)
+    }
+
+    pub(crate) fn limit_body(&mut self, bytes: u64) {
+        self.body_limit = bytes;
+    }
+
+    pub(crate) async fn read_body(&mut self) -> Result<Option<bytes::Bytes>, Fault> {
+        loop {
+            match self.body.decode(&mut self.input).map_err(ClientFault::BadBody)? {
+                Decoded::End => return Ok(None),
+                Decoded::Data(data) => {
+                    self.body_read += data.len() as u64;
+                    if self.body_read > self.body_limit {
+                        return Err(ClientFault::BodyTooLarge { limit: self.body_limit }.into());
+                    }
+                    return Ok(Some(data));
+                }
+                Decoded::More => {
+                    if self.awaits_continue {
+                        self.awaits_continue = false;
+                        self.write_raw(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+                    }
+                    match timeout(self.deadlines.body_read, self.fill()).await {
+                        Err(_) => return Err(ClientFault::SlowBody.into()),
+                        Ok(Ok(true)) => {}
+                        Ok(Ok(false) | Err(_)) => {
+                            self.keep_alive = false;
+                            return Err(ClientFault::Gone.into());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn head_written(&self) -> bool {
+        self.answer != Answer::NotStarted
+    }
+
+    pub(crate) fn close_after(&mut self) {
+        self.keep_alive = false;
+    }
+
+    /// Puts the head into the output buffer; it leaves with the first body bytes.
+    pub(crate) fn write_head(&mut self, status: StatusCode, fields: &Fields, size: BodySize) {
+        let drainable = !self.awaits_continue && self.body.remaining().is_some_and(|left| left <= DRAIN_SIZE);
+        if !drainable {
+            // The rest of the request would have to be read before the next one can be seen.
+            self.keep_alive = false;
+        }
+        self.answer = match size {
+            BodySize::None => Answer::Bodiless,
+            BodySize::Known(length) => Answer::Sized(length),
+            BodySize::Unknown if self.version == Version::Http11 => Answer::Chunked,
+            BodySize::Unknown => {
+                self.keep_alive = false;
+                Answer::UntilClose
+            }
+        };
+        let out = &mut self.output;
+        out.reserve(fields.as_wire().len() + 256);
+        out.extend_from_slice(b"HTTP/1.1 ");
+        out.extend_from_slice(status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(fields.as_wire());
+        out.extend_from_slice(b"date: ");
+        out.extend_from_slice(crate::observe::clock::http_date().as_bytes());
+        out.extend_from_slice(b"\r\n");
+        match self.answer {
+            Answer::Sized(length) => {
+                out.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+            }
+            Answer::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+            Answer::UntilClose | Answer::Bodiless | Answer::NotStarted | Answer::Done | Answer::Aborted => {}
+        }
+        if !self.keep_alive {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if self.version == Version::Http10 {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        if self.is_head_request {
+            self.answer = Answer::Bodiless;
+        }
+    }
+
+    pub(crate) async fn write_body(&mut self, data: &[u8]) -> Result<(), Fault> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        match &mut self.answer {
+            Answer::Chunked => {
+                self.output.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+                self.append(data).await?;
+                self.output.extend_from_slice(b"\r\n");
+            }
+            Answer::Sized(left) => {
+                // SECURITY: never more than was announced, or the surplus is read as the next answer.
+                let size = usize::try_from(*left).unwrap_or(usize::MAX).min(data.len());
+                *left -= size as u64;
+                self.append(data.get(..size).unwrap_or_default()).await?;
+            }
+            Answer::UntilClose => self.append(data).await?,
+            Answer::Bodiless | Answer::NotStarted | Answer::Done | Answer::Aborted => {}
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, data: &[u8]) -> Result<(), Fault> {
+        if self.output.len() + data.len() <= WRITE_SIZE {
+            self.output.extend_from_slice(data);
+            return Ok(());
+        }
+        self.flush().await?;
+        self.write_raw(data).await
+    }
+
+    pub(crate) async fn flush(&mut self) -> Result<(), Fault> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let output = std::mem::take(&mut self.output);
+        let written = self.write_raw(&output).await;
+        self.output = output;
+        self.output.clear();
+        written
+    }
+
+    pub(crate) async fn write_raw(&mut self, data: &[u8]) -> Result<(), Fault> {
+        let mut rest = data;
+        // The deadline is for progress, not for the whole: a slow reader of a big file is no attacker
+        // as long as it reads.
+        while rest.has_remaining() {
+            match timeout(self.deadlines.write, self.socket.write(rest)).await {
+                Ok(Ok(written)) if written > 0 => rest.advance(written),
+                Ok(Ok(_) | Err(_)) | Err(_) => {
+                    self.abort();
+                    return Err(ClientFault::Gone.into());
+                }
+            }
+        }
+        match timeout(self.deadlines.write, self.socket.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                self.abort();
+                Err(ClientFault::Gone.into())
+            }
+        }
+    }
+
+    pub(crate) async fn finish(&mut self) -> Result<(), Fault> {
+        match self.answer {
+            Answer::Chunked => self.output.extend_from_slice(b"0\r\n\r\n"),
+            Answer::Sized(left) if left > 0 => {
+                self.abort();
+                return Ok(());
+            }
+            Answer::Sized(_) | Answer::Bodiless | Answer::UntilClose => {}
+            Answer::NotStarted | Answer::Done | Answer::Aborted => return Ok(()),
+        }
+        self.flush().await?;
+        self.answer = Answer::Done;
+        Ok(())
+    }
+
+    pub(crate) fn abort(&mut self) {
+        self.keep_alive = false;
+        self.output.clear();
+        self.answer = Answer::Aborted;
+    }
+
+    /// After an answer: reads what is left of the request, and says whether another one may follow.
+    pub(crate) async fn ready_for_next(&mut self) -> bool {
+        if !self.keep_alive || self.answer != Answer::Done {
+            return false;
+        }
+        while !self.body.is_done() {
+            match self.read_body().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        if self.input.is_empty() {
+            // Idle connections hold no buffers.
+            self.input = BytesMut::new();
+            self.output = Vec::new();
+        }
+        true
+    }
+
+    /// Resolves when the client closes its side while we work on an answer. Bytes of a next request
+    /// do not count: they are kept.
+    pub(crate) async fn gone(&mut self) {
+        if !self.body.is_done() || self.input.len() > DRAIN_SIZE as usize {
+            return std::future::pending().await;
+        }
+        loop {
+            match self.fill().await {
+                Ok(true) if self.input.len() <= DRAIN_SIZE as usize => {}
+                Ok(true) => return std::future::pending().await,
+                // A half-closed client (`printf … | nc`) still wants its answer.
+                Ok(false) => return std::future::pending().await,
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Ends the connection so that the client can still read the last answer: closing a socket with
+    /// unread bytes in it makes the kernel send a reset, which destroys data in flight.
+    pub(crate) async fn close(mut self) {
+        if self.answer == Answer::Aborted {
+            return;
+        }
+        let mut scratch = [0u8; 4096];
+        let linger = async {
+            let _ = self.socket.shutdown().await;
+            if self.body.is_done() && self.input.is_empty() {
+                return;
+            }
+            let mut read = 0;
+            while read < LINGER_SIZE {
+                match self.socket.read(&mut scratch).await {
+                    Ok(size) if size > 0 => read += size,
+                    Ok(_) | Err(_) => return,
+                }
+            }
+        };
+        let _ = timeout(LINGER_TIME, linger).await;
+    }
+
+    /// Gives up the connection to a tunnel, with what was read beyond the head.
+    pub(crate) fn socket_mut(&mut self) -> (&mut Socket, &mut BytesMut) {
+        (&mut self.socket, &mut self.input)
+    }
+}

@@ -1,0 +1,248 @@
+//! One request and its answer, whichever protocol carries them.
+//!
+//! Route, guard and lanes are written once against these types. The edge makes an [`Exchange`] for each
+//! request; [`Downstream`] hides whether the answer goes out as HTTP/1.1 text or HTTP/2 frames.
+
+pub(crate) mod h1;
+pub(crate) mod h2;
+pub(crate) mod socket;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::{fault::Fault, wire::Fields, wire::RequestHead};
+
+/// What is true for every request of one connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls: Option<TlsSession>,
+}
+
+/// What the handshake settled.
+#[derive(Debug, Default)]
+pub(crate) struct TlsSession {
+    pub(crate) version: &'static str,
+    pub(crate) resumed: bool,
+    /// Subject of the client's certificate, where one was asked for and verified.
+    pub(crate) client_subject: Option<String>,
+}
+
+/// Who asks, after configured proxies in between were looked through.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) address: IpAddr,
+    /// `http` or `https` as the client typed it.
+    pub(crate) scheme: &'static str,
+    /// `X-Forwarded-For` of trusted proxies, to be carried on.
+    pub(crate) forwarded_for: Option<String>,
+    pub(crate) host: String,
+}
+
+/// A request on its way through the rooms.
+pub(crate) struct Request {
+    pub(crate) head: RequestHead,
+    /// The path decoded and normalised, for matching; what is sent on is `head.target`.
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) traceparent: String,
+    pub(crate) client: Client,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) arrived: Instant,
+    /// The verified caller, where the route asked for one.
+    pub(crate) subject: Option<Subject>,
+}
+
+/// A caller whose access token was verified.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Subject {
+    pub(crate) id: String,
+    pub(crate) session: String,
+    pub(crate) roles: Vec<String>,
+}
+
+impl Request {
+    pub(crate) fn raw_path(&self) -> &str {
+        self.head.target.split('?').next().unwrap_or_default()
+    }
+
+    pub(crate) fn query(&self) -> Option<&str> {
+        self.head.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// Whether a person looks at the answer: a browser's navigation.
+    pub(crate) fn wants_html(&self) -> bool {
+        self.head.fields.text("accept").is_some_and(|accept| accept.contains("text/html"))
+    }
+}
+
+/// What the access log and the metrics are told about one exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) status: u16,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) upstream: Option<Arc<str>>,
+    pub(crate) server: Option<Arc<str>>,
+    pub(crate) attempts: u32,
+    pub(crate) connect: Option<Duration>,
+    /// From sending the request to the first byte of the service's answer.
+    pub(crate) waited: Option<Duration>,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) fault: Option<Fault>,
+}
+
+pub(crate) struct Exchange<'c> {
+    pub(crate) request: Request,
+    pub(crate) downstream: Downstream<'c>,
+    pub(crate) record: Record,
+    /// Fields that guards want on the answer, whoever gives it (CORS, rate limits).
+    pub(crate) added: Fields,
+    /// What the route sets on answers.
+    pub(crate) response_headers: Vec<(String, String)>,
+}
+
+/// How long the body of an answer is, as far as known when its head goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodySize {
+    /// No body at all (204, 304, an upgrade).
+    None,
+    Known(u64),
+    Unknown,
+}
+
+/// The side towards the client.
+pub(crate) enum Downstream<'c> {
+    Http1(&'c mut h1::Http1),
+    Http2(&'c mut h2::Http2),
+}
+
+impl Downstream<'_> {
+    /// The next piece of the request body, `None` at its end.
+    pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self {
+            Downstream::Http1(h1) => h1.read_body().await,
+            Downstream::Http2(h2) => h2.read_body().await,
+        }
+    }
+
+    pub(crate) fn limit_body(&mut self, bytes: u64) {
+        match self {
+            Downstream::Http1(h1) => h1.limit_body(bytes),
+            Downstream::Http2(h2) => h2.limit_body(bytes),
+        }
+    }
+
+    pub(crate) async fn write_head(
+        &mut self,
+        status: StatusCode,
+        fields: &Fields,
+        size: BodySize,
+    ) -> Result<(), Fault> {
+        match self {
+            Downstream::Http1(h1) => {
+                h1.write_head(status, fields, size);
+                Ok(())
+            }
+            Downstream::Http2(h2) => h2.write_head(status, fields, size).await,
+        }
+    }
+
+    pub(crate) async fn write_body(&mut self, data: Bytes) -> Result<(), Fault> {
+        match self {
+            Downstream::Http1(h1) => h1.write_body(&data).await,
+            Downstream::Http2(h2) => h2.write_body(data).await,
+        }
+    }
+
+    /// Sends what is buffered: between the pieces of a stream that has more to come later.
+    pub(crate) async fn flush(&mut self) -> Result<(), Fault> {
+        match self {
+            Downstream::Http1(h1) => h1.flush().await,
+            Downstream::Http2(_) => Ok(()),
+        }
+    }
+
+    /// The answer is complete.
+    pub(crate) async fn finish(&mut self) -> Result<(), Fault> {
+        match self {
+            Downstream::Http1(h1) => h1.finish().await,
+            Downstream::Http2(h2) => h2.finish().await,
+        }
+    }
+
+    /// The answer cannot be completed: makes sure the client sees it cut, not ended.
+    pub(crate) fn abort(&mut self) {
+        match self {
+            Downstream::Http1(h1) => h1.abort(),
+            Downstream::Http2(h2) => h2.abort(),
+        }
+    }
+
+    pub(crate) fn head_written(&self) -> bool {
+        match self {
+            Downstream::Http1(h1) => h1.head_written(),
+            Downstream::Http2(h2) => h2.head_written(),
+        }
+    }
+
+    /// No request may follow on this connection.
+    pub(crate) fn close_after(&mut self) {
+        if let Downstream::Http1(h1) = self {
+            h1.close_after();
+        }
+    }
+
+    /// Resolves when the client closes or resets; used while a service thinks.
+    pub(crate) async fn gone(&mut self) {
+        match self {
+            Downstream::Http1(h1) => h1.gone().await,
+            Downstream::Http2(h2) => h2.gone().await,
+        }
+    }
+}
+
+impl Exchange<'_> {
+    /// Writes a head; every answer of the gateway passes here, so that status, guards' fields and
+    /// the request id are never forgotten.
+    pub(crate) async fn start(
+        &mut self,
+        status: StatusCode,
+        mut fields: Fields,
+        size: BodySize,
+    ) -> Result<(), Fault> {
+        self.record.status = status.as_u16();
+        for (name, value) in self.added.iter() {
+            fields.push(name, value);
+        }
+        fields.push("x-request-id", &self.request.id);
+        self.downstream.write_head(status, &fields, size).await
+    }
+
+    pub(crate) async fn body(&mut self, data: Bytes) -> Result<(), Fault> {
+        self.record.bytes_out += data.len() as u64;
+        self.downstream.write_body(data).await
+    }
+
+    /// A whole answer at once.
+    pub(crate) async fn respond(
+        &mut self,
+        status: StatusCode,
+        fields: Fields,
+        body: Bytes,
+    ) -> Result<(), Fault> {
+        let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+        let size = if bodiless { BodySize::None } else { BodySize::Known(body.len() as u64) };
+        self.start(status, fields, size).await?;
+        if !body.is_empty() && self.request.head.method != http::Method::HEAD {
+            self.body(body).await?;
+        }
+        self.downstream.finish().await
+    }
+}

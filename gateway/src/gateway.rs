@@ -1,0 +1,146 @@
+//! What lives as long as the process: the current snapshot, the upstreams, the frontend's index, the
+//! certificates, and what is told to the log.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use irongate_shared::config::{ConfigErrors, Env, Loaded, Source, load};
+use jiff::Timestamp;
+use pingora::server::ShutdownWatch;
+use tokio::sync::watch;
+
+use crate::{
+    config::Settings,
+    guard::{identity::Identities, rate::Limiter},
+    lane::static_files::site::Site,
+    listen::caps::ConnectionCaps,
+    observe::Observe,
+    snapshot::{self, Snapshot},
+    tls::Certificates,
+    upstream::Registry,
+};
+
+pub(crate) struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    pub(crate) registry: Registry,
+    pub(crate) site: Site,
+    pub(crate) certificates: Certificates,
+    pub(crate) observe: Observe,
+    pub(crate) identities: Identities,
+    pub(crate) caps: ConnectionCaps,
+    /// Per route (`None`: all together) and address.
+    pub(crate) limiter: Limiter<(Option<Arc<str>>, IpAddr)>,
+    pub(crate) data: PathBuf,
+    pub(crate) admin_token: String,
+    source: Source,
+    environment: BTreeMap<String, String>,
+    last_reload_error: Mutex<Option<ReloadError>>,
+    /// Counts what the dashboard wants to show at once.
+    pub(crate) news: watch::Sender<u64>,
+}
+
+/// Why the last reload changed nothing.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct ReloadError {
+    pub(crate) at: String,
+    pub(crate) message: String,
+}
+
+/// What [`Gateway::new`] is made of, ready but not yet running.
+pub(crate) struct Parts {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) registry: Registry,
+    pub(crate) site: Site,
+    pub(crate) certificates: Certificates,
+    pub(crate) observe: Observe,
+    pub(crate) identities: Identities,
+    pub(crate) data: PathBuf,
+    pub(crate) admin_token: String,
+    pub(crate) source: Source,
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+impl Gateway {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(parts.snapshot),
+            registry: parts.registry,
+            site: parts.site,
+            certificates: parts.certificates,
+            observe: parts.observe,
+            identities: parts.identities,
+            caps: ConnectionCaps::default(),
+            limiter: Limiter::default(),
+            data: parts.data,
+            admin_token: parts.admin_token,
+            source: parts.source,
+            environment: parts.environment,
+            last_reload_error: Mutex::default(),
+            news: watch::Sender::new(0),
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    pub(crate) fn last_reload_error(&self) -> Option<ReloadError> {
+        self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The file that reloads read, where there is one.
+    pub(crate) fn config_file(&self) -> Option<&std::path::Path> {
+        self.source.file.as_deref()
+    }
+
+    /// Tells dashboards to look at once.
+    pub(crate) fn announce(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
+
+    /// Reads file and environment again. A mistake leaves everything as it was. Blocks: files are read.
+    pub(crate) fn reload(&self) -> Result<(), ConfigErrors> {
+        let done = self.try_reload();
+        *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) =
+            done.as_ref().err().map(|errors| ReloadError {
+                at: crate::observe::clock::iso(Timestamp::now()),
+                message: errors.to_string(),
+            });
+        match &done {
+            Ok(()) => tracing::info!(version = self.snapshot().version, "configuration reloaded"),
+            Err(errors) => tracing::error!(%errors, "configuration refused, the old one stays in force"),
+        }
+        self.announce();
+        done
+    }
+
+    fn try_reload(&self) -> Result<(), ConfigErrors> {
+        let Loaded { settings, origin } = read(&self.source, &self.environment)?;
+        let checked = snapshot::check(settings.clone())?;
+        // Certificates are last of what can fail, and swap as a whole.
+        self.certificates.reload(&settings.tls, &self.data)?;
+        self.site.configure(settings.files.clone());
+        self.site.refresh();
+        self.observe.set_log_format(settings.log.access);
+        let version = self.snapshot().version + 1;
+        let snapshot = Snapshot::build(checked, origin, version, &self.registry);
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+}
+
+/// Resolves when the gateway is told to stop.
+pub(crate) async fn stopping(shutdown: &mut ShutdownWatch) {
+    // An error means that whoever would tell is gone already.
+    let _ = shutdown.wait_for(|down| *down).await;
+}
+
+/// Settings from the file and the environment.
+pub(crate) fn read(source: &Source, environment: &dyn Env) -> Result<Loaded<Settings>, ConfigErrors> {
+    load(source, environment)
+}

@@ -1,0 +1,67 @@
+//! Who the caller is, where a route asks: the same verification as in the services.
+//!
+//! The database is opened by the first request that needs it and never before: a gateway in front of
+//! services that check tokens themselves runs without one.
+
+use irongate_shared::{
+    clock::Clock,
+    config::Platform,
+    db::Database,
+    token::{TokenError, Verifier},
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    exchange::{Request, Subject},
+    fault::{ClientFault, Fault, OwnFault},
+    route::RequiredIdentity,
+};
+
+const CONNECTIONS: u32 = 4;
+
+pub(crate) struct Identities {
+    platform: Platform,
+    verifier: OnceCell<Verifier>,
+}
+
+impl Identities {
+    pub(crate) fn new(platform: Platform) -> Self {
+        Self { platform, verifier: OnceCell::new() }
+    }
+
+    /// The caller, when the request carries a valid token with the rights that are asked for.
+    pub(crate) async fn require(&self, request: &Request, rule: &RequiredIdentity) -> Result<Subject, Fault> {
+        let token = bearer(request).ok_or(ClientFault::NoToken)?;
+        let verifier = self.verifier.get_or_try_init(|| self.open()).await?;
+        let identity = verifier.verify(token).await.map_err(|error| match error {
+            TokenError::Missing => Fault::from(ClientFault::NoToken),
+            TokenError::Unavailable(cause) => OwnFault::Identity(cause.to_string()).into(),
+            TokenError::Invalid(_) | TokenError::Expired | TokenError::Revoked => {
+                ClientFault::BadToken(error.to_string()).into()
+            }
+        })?;
+        let subject = Subject {
+            id: identity.user.to_string(),
+            session: identity.session.to_string(),
+            roles: identity.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+        };
+        if !rule.roles.is_empty() && !rule.roles.iter().any(|role| subject.roles.contains(role)) {
+            return Err(ClientFault::LacksRight(format!("the role {}", rule.roles.join(" or "))).into());
+        }
+        Ok(subject)
+    }
+
+    async fn open(&self) -> Result<Verifier, Fault> {
+        let database = Database::open(&self.platform.database, CONNECTIONS)
+            .await
+            .map_err(|error| OwnFault::Identity(error.to_string()))?;
+        let issuer = self.platform.gateway.as_str().trim_end_matches('/');
+        Ok(Verifier::new(database, issuer, Clock::system()))
+    }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1).
+pub(crate) fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.head.fields.text("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

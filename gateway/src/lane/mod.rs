@@ -1,0 +1,7 @@
+//! What answers a request.
+
+pub(crate) mod problem;
+pub(crate) mod proxy;
+pub(crate) mod redirect;
+pub(crate) mod static_files;
+pub(crate) mod tunnel;

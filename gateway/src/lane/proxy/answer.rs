@@ -1,0 +1,93 @@
+//! Passing a service's answer on to the client.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::{Method, StatusCode};
+use tokio::{io::AsyncReadExt, time::timeout};
+
+use super::headers;
+use crate::{
+    exchange::{BodySize, Exchange},
+    fault::{Fault, UpstreamFault},
+    upstream::{Lease, Pool, connection::Connection},
+    wire::{BodyDecoder, Decoded, Framing, ResponseHead},
+};
+
+/// An answer whose head was read.
+pub(super) struct Answered {
+    connection: Connection,
+    /// Bytes read beyond the head.
+    input: BytesMut,
+    pub(super) head: ResponseHead,
+    framing: Framing,
+    /// What `Content-Length` said, also for HEAD.
+    announced: Option<u64>,
+    patience: Duration,
+}
+
+impl Answered {
+    pub(super) fn new(
+        connection: Connection,
+        input: BytesMut,
+        head: ResponseHead,
+        method: &Method,
+        patience: Duration,
+    ) -> Result<Self, UpstreamFault> {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for it on this lane; passing it on would let a client smuggle through it.
+            return Err(UpstreamFault::BadAnswer(crate::wire::response::BadAnswer::StatusLine));
+        }
+        let framing = head.framing(method).map_err(UpstreamFault::BadAnswer)?;
+        let announced = head.content_length().map_err(UpstreamFault::BadAnswer)?;
+        Ok(Self { connection, input, head, framing, announced, patience })
+    }
+
+    pub(super) async fn forward(
+        mut self,
+        exchange: &mut Exchange<'_>,
+        lease: &Lease,
+        pool: &Pool,
+    ) -> Result<(), Fault> {
+        let bodiless = matches!(self.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let size = match (self.framing, self.announced) {
+            _ if bodiless => BodySize::None,
+            (Framing::None, None) => BodySize::None,
+            (_, Some(length)) => BodySize::Known(length),
+            (_, None) => BodySize::Unknown,
+        };
+        let fields = headers::answer_fields(&self.head.fields, &exchange.response_headers);
+        exchange.start(self.head.status, fields, size).await?;
+        let mut decoder = BodyDecoder::new(self.framing);
+        loop {
+            match decoder.decode(&mut self.input).map_err(UpstreamFault::BadBody)? {
+                Decoded::End => break,
+                Decoded::Data(data) => exchange.body(data).await?,
+                Decoded::More => {
+                    // Whatever came goes out before we wait for more: event streams depend on it.
+                    exchange.downstream.flush().await?;
+                    if !self.read().await? {
+                        decoder.closed().map_err(UpstreamFault::BadBody)?;
+                        break;
+                    }
+                }
+            }
+        }
+        exchange.downstream.finish().await?;
+        // SECURITY: response mix-up. Only a connection with nothing left on it carries another request.
+        let reusable = self.head.keep_alive && self.framing != Framing::Close && self.input.is_empty();
+        if reusable {
+            lease.server.idle.keep(self.connection, pool.settings().raw.idle_connections);
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<bool, UpstreamFault> {
+        self.input.reserve(16 * 1024);
+        match timeout(self.patience, self.connection.read_buf(&mut self.input)).await {
+            Err(_) => Err(UpstreamFault::AnswerTimeout),
+            Ok(Ok(size)) => Ok(size > 0),
+            Ok(Err(_)) => Err(UpstreamFault::ClosedEarly),
+        }
+    }
+}

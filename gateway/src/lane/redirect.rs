@@ -1,0 +1,45 @@
+//! Answers that send the client elsewhere.
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::{
+    exchange::{Exchange, Request},
+    fault::Fault,
+    wire::{Fields, request::split_port},
+};
+
+/// From the plain listener to the same address under HTTPS; 308 keeps method and body.
+pub(crate) async fn to_https(exchange: &mut Exchange<'_>, port: u16) -> Result<(), Fault> {
+    let host = split_port(&exchange.request.head.authority).0;
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let location = format!("https://{host}{port}{}", exchange.request.head.target);
+    answer(exchange, StatusCode::PERMANENT_REDIRECT, &location).await
+}
+
+/// What a route says; `{path}` and `{query}` stand for the request's own.
+pub(crate) async fn to_configured(
+    exchange: &mut Exchange<'_>,
+    to: &str,
+    status: StatusCode,
+) -> Result<(), Fault> {
+    let location = filled_in(to, &exchange.request);
+    answer(exchange, status, &location).await
+}
+
+fn filled_in(to: &str, request: &Request) -> String {
+    let path = match request.raw_path() {
+        // SECURITY: open redirect. `//evil.example` after a host-less template would name a host.
+        path if path.starts_with("//") => format!("/{}", path.trim_start_matches('/')),
+        path => path.to_owned(),
+    };
+    let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
+    to.replace("{path}", &path).replace("{query}", &query)
+}
+
+async fn answer(exchange: &mut Exchange<'_>, status: StatusCode, location: &str) -> Result<(), Fault> {
+    let mut fields = Fields::default();
+    fields.push_cleaned("location", location);
+    fields.push("content-type", "text/plain; charset=utf-8");
+    exchange.respond(status, fields, Bytes::from(format!("{location}\n"))).await
+}

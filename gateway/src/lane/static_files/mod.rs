@@ -1,0 +1,181 @@
+//! The frontend, served by the gateway itself.
+//!
+//! A request never touches the file system to find its file: [`site`] keeps an index of what is there, with
+//! validators and compressed forms made ahead of time, and looks again every second. A path is a key of
+//! that index or it is nothing, so no spelling of `..` can leave the root.
+
+mod conditional;
+mod encoding;
+pub(crate) mod mime;
+mod range;
+pub(crate) mod site;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use self::{
+    conditional::Outcome,
+    encoding::Coding,
+    range::{Part, Ranges},
+    site::{Content, Entry, Site},
+};
+use crate::{
+    exchange::{BodySize, Exchange},
+    fault::{ClientFault, Fault, OwnFault},
+    wire::Fields,
+};
+
+/// Pieces in which big files are read and sent.
+const PIECE: usize = 128 * 1024;
+
+pub(crate) async fn answer(exchange: &mut Exchange<'_>, site: &Site) -> Result<(), Fault> {
+    if !matches!(exchange.request.head.method, Method::GET | Method::HEAD) {
+        return Err(ClientFault::MethodNotAllowed { allow: "GET, HEAD".into() }.into());
+    }
+    let index = site.index();
+    let path = exchange.request.path.as_str();
+    if let Some(entry) = index.get(path) {
+        return send(exchange, entry, StatusCode::OK).await;
+    }
+    if index.is_directory(path) && index.get(&format!("{path}/")).is_some() {
+        // Relative links in the page mean something else without the slash.
+        return super::redirect::to_configured(exchange, "{path}/{query}", StatusCode::PERMANENT_REDIRECT)
+            .await;
+    }
+    // Only a person who navigates gets the application for an unknown address: a missing script must be
+    // a 404, not a page.
+    let is_navigation = exchange.request.wants_html() && !last_segment_has_extension(path);
+    match index.fallback().filter(|_| is_navigation) {
+        Some(entry) => send(exchange, entry, StatusCode::OK).await,
+        None => Err(ClientFault::NotAFile.into()),
+    }
+}
+
+fn last_segment_has_extension(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.contains('.'))
+}
+
+/// Sends one file, with conditions, ranges and content coding observed.
+pub(crate) async fn send(
+    exchange: &mut Exchange<'_>,
+    entry: &Arc<Entry>,
+    status: StatusCode,
+) -> Result<(), Fault> {
+    let request = &exchange.request.head.fields;
+    let has_range = request.has("range") && exchange.request.head.method == Method::GET;
+    let coding = if has_range && entry.variants().is_empty() {
+        Coding::Identity
+    } else {
+        encoding::choose(request.all("accept-encoding"), entry.variants())
+    };
+    let variant = entry.variant(coding);
+    let etag = entry.etag(coding);
+    let mut fields = Fields::with_capacity(512, 12);
+    fields.push("etag", &etag);
+    fields.push("last-modified", &entry.last_modified);
+    fields.push("cache-control", entry.cache_control);
+    if !entry.variants().is_empty() {
+        fields.push("vary", "Accept-Encoding");
+    }
+    match conditional::evaluate(request, &etag, entry.modified) {
+        Outcome::Proceed => {}
+        Outcome::NotModified => {
+            return exchange.respond(StatusCode::NOT_MODIFIED, fields, Bytes::new()).await;
+        }
+        Outcome::Failed => {
+            return exchange.respond(StatusCode::PRECONDITION_FAILED, fields, Bytes::new()).await;
+        }
+    }
+    fields.push("accept-ranges", "bytes");
+    fields.push("x-content-type-options", "nosniff");
+    if coding != Coding::Identity {
+        fields.push("content-encoding", coding.name());
+    }
+    if let Some(policy) = &entry.content_security_policy {
+        fields.push("content-security-policy", policy);
+        fields.push("referrer-policy", "same-origin");
+        fields.push("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()");
+        fields.push("cross-origin-opener-policy", "same-origin");
+        fields.push("x-frame-options", "DENY");
+    }
+    let length = variant.len();
+    let ranges = if has_range && conditional::range_applies(request, &etag, entry.modified) {
+        range::parse(request.get("range").unwrap_or_default(), length)
+    } else {
+        Ranges::Whole
+    };
+    match ranges {
+        Ranges::Whole => {
+            fields.push("content-type", entry.mime);
+            exchange.start(status, fields, BodySize::Known(length)).await?;
+            send_part(exchange, variant, Part { start: 0, end: length }).await?;
+        }
+        Ranges::One(part) => {
+            fields.push("content-type", entry.mime);
+            fields.push("content-range", part.content_range(length));
+            exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(part.len())).await?;
+            send_part(exchange, variant, part).await?;
+        }
+        Ranges::Several(parts) => {
+            let boundary = format!("irongate-{:016x}", fastrand::u64(..));
+            let heads: Vec<String> = parts
+                .iter()
+                .map(|part| {
+                    format!(
+                        "\r\n--{boundary}\r\ncontent-type: {}\r\ncontent-range: {}\r\n\r\n",
+                        entry.mime,
+                        part.content_range(length)
+                    )
+                })
+                .collect();
+            let tail = format!("\r\n--{boundary}--\r\n");
+            let total = heads.iter().map(|head| head.len() as u64).sum::<u64>()
+                + parts.iter().map(Part::len).sum::<u64>()
+                + tail.len() as u64;
+            fields.push("content-type", format!("multipart/byteranges; boundary={boundary}"));
+            exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(total)).await?;
+            for (head, part) in heads.into_iter().zip(parts) {
+                exchange.body(Bytes::from(head)).await?;
+                send_part(exchange, variant, part).await?;
+            }
+            exchange.body(Bytes::from(tail)).await?;
+        }
+        Ranges::Unsatisfiable => {
+            fields.push("content-range", format!("bytes */{length}"));
+            return exchange.respond(StatusCode::RANGE_NOT_SATISFIABLE, fields, Bytes::new()).await;
+        }
+    }
+    exchange.downstream.finish().await
+}
+
+async fn send_part(exchange: &mut Exchange<'_>, content: &Content, part: Part) -> Result<(), Fault> {
+    if exchange.request.head.method == Method::HEAD {
+        return Ok(());
+    }
+    match content {
+        Content::Kept(bytes) => {
+            let (start, end) =
+                (usize::try_from(part.start).unwrap_or(0), usize::try_from(part.end).unwrap_or(0));
+            let whole = bytes.len();
+            exchange.body(bytes.slice(start.min(whole)..end.min(whole))).await
+        }
+        Content::OnDisk { path, .. } => {
+            let unreadable = |error: std::io::Error| OwnFault::File(format!("{}: {error}", path.display()));
+            let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+            file.seek(std::io::SeekFrom::Start(part.start)).await.map_err(unreadable)?;
+            let mut left = part.len();
+            while left > 0 {
+                let size = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+                let mut piece = vec![0; size];
+                // A file that was cut meanwhile ends here, and the client sees the answer cut too.
+                file.read_exact(&mut piece).await.map_err(unreadable)?;
+                left -= size as u64;
+                exchange.body(piece.into()).await?;
+            }
+            Ok(())
+        }
+    }
+}

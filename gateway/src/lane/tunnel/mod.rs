@@ -1,0 +1,190 @@
+//! WebSockets: the handshake goes to a service, then bytes go both ways until one side ends.
+//!
+//! The lane pumps on the raw sockets. Nothing runs beside the pump that could tear it down: Pingora's own
+//! proxy ends a tunnel whose 101 arrives before it has polled the (empty) request body (its issue 946),
+//! which a service on the same machine does under load. Bytes that either side sent early are passed on
+//! first. Small buffers, one idle deadline, and a Close frame (1012) when the gateway drains.
+
+mod frames;
+mod pump;
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::{Buf, BytesMut};
+use http::{Method, StatusCode};
+use pingora::server::ShutdownWatch;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    exchange::{Downstream, Exchange, Request},
+    fault::{ClientFault, Fault, UpstreamFault},
+    lane::proxy::headers,
+    observe::Observe,
+    route::Route,
+    upstream::{Pool, connection::Connection},
+    wire::{BodyDecoder, Decoded, Fields, Framing, ResponseHead, list, request::Version, response},
+};
+
+/// How much of a refusal's body is passed on.
+const REFUSAL_MAX: usize = 64 * 1024;
+
+/// Whether the client asks to leave HTTP for WebSocket.
+pub(crate) fn is_wanted(request: &Request) -> bool {
+    let upgrade = |value: &[u8]| list(value).any(|one| one.eq_ignore_ascii_case(b"websocket"));
+    request.head.version == Version::Http11
+        && request.head.connection_has("upgrade")
+        && request.head.fields.all("upgrade").any(upgrade)
+}
+
+/// RFC 6455 §4.2.1: what a handshake must have.
+fn check(request: &Request) -> Result<(), ClientFault> {
+    let fields = &request.head.fields;
+    if request.head.method != Method::GET {
+        return Err(ClientFault::BadUpgrade("the method is not GET"));
+    }
+    if request.head.framing != Framing::None {
+        // SECURITY: a body here would be read as frames by one side and as a request by the other.
+        return Err(ClientFault::BadUpgrade("it has a body"));
+    }
+    if fields.get("sec-websocket-version") != Some(b"13") {
+        return Err(ClientFault::BadUpgrade("Sec-WebSocket-Version is not 13"));
+    }
+    let mut keys = fields.all("sec-websocket-key");
+    match (keys.next(), keys.next()) {
+        (Some(key), None) if key.len() == 24 && key.ends_with(b"==") => Ok(()),
+        _ => Err(ClientFault::BadUpgrade("Sec-WebSocket-Key is not one base64 value of 16 bytes")),
+    }
+}
+
+pub(crate) async fn answer(
+    exchange: &mut Exchange<'_>,
+    route: &Route,
+    pool: &Arc<Pool>,
+    observe: &Observe,
+    shutdown: &ShutdownWatch,
+) -> Result<(), Fault> {
+    exchange.record.upstream = Some(pool.name.clone());
+    check(&exchange.request)?;
+    let settings = pool.settings();
+    let request_head = headers::upgrade_head(&exchange.request, route);
+    let key = settings.hash_on.key(&exchange.request.head.fields, exchange.request.client.address);
+    let mut tried: Vec<Arc<str>> = Vec::new();
+    let (lease, mut connection) = loop {
+        let lease = pool.lease(key, &tried)?;
+        exchange.record.attempts += 1;
+        exchange.record.server = Some(lease.server.name.clone());
+        match Connection::open(&lease.server.address, settings.raw.connect_timeout.get()).await {
+            Ok(connection) => break (lease, connection),
+            Err(fault) => {
+                pool.failed(&lease.server, &fault);
+                if exchange.record.attempts >= settings.raw.retry.attempts || !pool.budget.try_retry() {
+                    return Err(fault.into());
+                }
+                tried.push(lease.server.name.clone());
+            }
+        }
+    };
+    let started = Instant::now();
+    let mut early = BytesMut::with_capacity(4096);
+    let patience = settings.raw.answer_timeout.get();
+    let head = match timeout(patience, handshake(&mut connection, &request_head, &mut early)).await {
+        Ok(Ok(head)) => head,
+        Ok(Err(fault)) => {
+            pool.failed(&lease.server, &fault);
+            return Err(fault.into());
+        }
+        Err(_) => {
+            pool.failed(&lease.server, &UpstreamFault::AnswerTimeout);
+            return Err(UpstreamFault::AnswerTimeout.into());
+        }
+    };
+    lease.server.succeeded();
+    exchange.record.waited = Some(started.elapsed());
+    if head.status != StatusCode::SWITCHING_PROTOCOLS {
+        return refused(exchange, connection, early, &head).await;
+    }
+    exchange.record.status = 101;
+    let Downstream::Http1(client) = &mut exchange.downstream else {
+        return Err(ClientFault::BadUpgrade("the connection is not HTTP/1.1").into());
+    };
+    client.close_after();
+    client.write_raw(&switching(&head.fields, &exchange.request.id)).await?;
+    let (socket, sent_early) = client.socket_mut();
+    let open = observe.websocket_opened();
+    let moved =
+        pump::run(socket, sent_early.split(), connection, early, route.limits.tunnel_idle, shutdown).await;
+    drop(open);
+    client.abort();
+    exchange.record.bytes_in = moved.from_client;
+    exchange.record.bytes_out = moved.from_service;
+    Ok(())
+}
+
+/// Sends the handshake and reads the head of the answer; what came behind it stays in `early`.
+async fn handshake(
+    connection: &mut Connection,
+    request: &[u8],
+    early: &mut BytesMut,
+) -> Result<ResponseHead, UpstreamFault> {
+    connection.write_all(request).await.map_err(|_| UpstreamFault::ClosedEarly)?;
+    loop {
+        if let Some((head, taken)) = response::parse(early).map_err(UpstreamFault::BadAnswer)? {
+            early.advance(taken);
+            if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+                continue;
+            }
+            return Ok(head);
+        }
+        match connection.read_buf(early).await {
+            Ok(size) if size > 0 => {}
+            Ok(_) | Err(_) => return Err(UpstreamFault::ClosedEarly),
+        }
+    }
+}
+
+/// The 101 as the client gets it.
+fn switching(fields: &Fields, request_id: &str) -> Vec<u8> {
+    let mut text =
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n".to_vec();
+    for (name, value) in fields.iter() {
+        let ours = ["connection", "upgrade", "content-length", "transfer-encoding", "date", "server"];
+        if !ours.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes())) {
+            text.extend_from_slice(name);
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value);
+            text.extend_from_slice(b"\r\n");
+        }
+    }
+    text.extend_from_slice(format!("x-request-id: {request_id}\r\n\r\n").as_bytes());
+    text
+}
+
+/// The service said no in plain HTTP: its answer is the answer.
+async fn refused(
+    exchange: &mut Exchange<'_>,
+    mut connection: Connection,
+    mut input: BytesMut,
+    head: &ResponseHead,
+) -> Result<(), Fault> {
+    let framing = head.framing(&Method::GET).map_err(UpstreamFault::BadAnswer)?;
+    let mut decoder = BodyDecoder::new(framing);
+    let mut body = BytesMut::new();
+    while body.len() < REFUSAL_MAX {
+        match decoder.decode(&mut input).map_err(UpstreamFault::BadBody)? {
+            Decoded::End => break,
+            Decoded::Data(data) => body.extend_from_slice(&data),
+            Decoded::More => match connection.read_buf(&mut input).await {
+                Ok(size) if size > 0 => {}
+                Ok(_) | Err(_) => {
+                    decoder.closed().map_err(UpstreamFault::BadBody)?;
+                    break;
+                }
+            },
+        }
+    }
+    let fields = headers::answer_fields(&head.fields, &exchange.response_headers);
+    exchange.respond(head.status, fields, body.freeze()).await
+}

@@ -1,0 +1,118 @@
+//! What goes on beside requests: health checks, the frontend's index, the second's numbers, and the watch for
+//! changed files, expiring certificates and SIGHUP.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use pingora::{server::ShutdownWatch, services::background::BackgroundService};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::TlsMode, gateway::Gateway};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// How often the self-signed certificate is looked at for renewal.
+const RENEWAL: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Upkeep(pub(crate) Arc<Gateway>);
+
+#[async_trait]
+impl BackgroundService for Upkeep {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let gateway = self.0.clone();
+        let token = stop.clone();
+        tasks.spawn(async move { gateway.registry.run(token).await });
+        tasks.spawn(numbers(self.0.clone(), stop.clone()));
+        tasks.spawn(files(self.0.clone(), stop.clone()));
+        tasks.spawn(hangup(self.0.clone(), stop.clone()));
+        // Health checks go on while requests in flight finish: they may need another server yet.
+        let _ = shutdown.wait_for(|down| *down).await;
+        let grace = self.0.snapshot().settings.shutdown.grace.get();
+        tokio::time::sleep(grace).await;
+        stop.cancel();
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn numbers(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut tick = interval(SECOND);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => gateway.observe.tick(),
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn hangup(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            _ = hangups.recv() => reload(&gateway).await,
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+async fn reload(gateway: &Arc<Gateway>) {
+    let gateway = gateway.clone();
+    // The outcome is logged and shown where it is decided.
+    let _ = tokio::task::spawn_blocking(move || gateway.reload().is_ok()).await;
+}
+
+/// Looks every second at what may have changed on disk.
+async fn files(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut tick = interval(SECOND);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut seen = stamps(&gateway);
+    let mut looked_for_renewal = tokio::time::Instant::now();
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let own = gateway.clone();
+        let Ok(now) = tokio::task::spawn_blocking(move || {
+            own.site.refresh();
+            stamps(&own)
+        })
+        .await
+        else {
+            continue;
+        };
+        let due = looked_for_renewal.elapsed() > RENEWAL
+            && gateway.snapshot().settings.tls.mode == TlsMode::SelfSigned;
+        if due {
+            looked_for_renewal = tokio::time::Instant::now();
+        }
+        if now != seen || due {
+            seen = now;
+            reload(&gateway).await;
+        }
+    }
+}
+
+/// Times of the files whose change means a reload.
+fn stamps(gateway: &Gateway) -> BTreeMap<PathBuf, Option<SystemTime>> {
+    let snapshot = gateway.snapshot();
+    let tls = &snapshot.settings.tls;
+    let pairs = tls.certificate.iter().flat_map(|pair| [pair.chain.as_path(), pair.key.as_path()]);
+    let watched: Vec<&Path> =
+        gateway.config_file().into_iter().chain(pairs).chain(tls.client_authorities.as_deref()).collect();
+    watched
+        .into_iter()
+        .map(|path| (path.to_owned(), std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()))
+        .collect()
+}

@@ -1,0 +1,125 @@
+//! Connections to servers: made, kept while idle, checked before they are used again.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+
+use super::Address;
+use crate::fault::UpstreamFault;
+
+#[derive(Debug)]
+pub(crate) enum Connection {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Connection {
+    pub(crate) async fn open(address: &Address, limit: Duration) -> Result<Self, UpstreamFault> {
+        let connected = timeout(limit, async {
+            match address {
+                Address::Tcp(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    stream.set_nodelay(true)?;
+                    Ok(Connection::Tcp(stream))
+                }
+                Address::Unix(path) => UnixStream::connect(path).await.map(Connection::Unix),
+            }
+        });
+        match connected.await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(UpstreamFault::Refused(plain_words(&error))),
+            Err(_) => Err(UpstreamFault::ConnectTimeout),
+        }
+    }
+
+    /// SECURITY: response mix-up. A connection on which the server closed, or sent something nobody
+    /// asked for, must not carry another client's request.
+    fn is_quiet(&self) -> bool {
+        let mut scratch = [0u8; 1];
+        let read = match self {
+            Connection::Tcp(stream) => stream.try_read(&mut scratch),
+            Connection::Unix(stream) => stream.try_read(&mut scratch),
+        };
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// `Connection refused` instead of `Connection refused (os error 111)`.
+pub(crate) fn plain_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Connection::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Connection::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Connection::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
+            Connection::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Connection::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Connection::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Connection::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Connection::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Idle connections of one server, the freshest on top.
+#[derive(Default)]
+pub(crate) struct IdleConnections(Mutex<Vec<(Connection, Instant)>>);
+
+impl IdleConnections {
+    /// One that is still good, if any.
+    pub(crate) fn take(&self, idle_timeout: Duration) -> Option<Connection> {
+        loop {
+            let (connection, since) = self.lock().pop()?;
+            if since.elapsed() < idle_timeout && connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+    }
+
+    pub(crate) fn keep(&self, connection: Connection, at_most: usize) {
+        let mut idle = self.lock();
+        if idle.len() < at_most {
+            idle.push((connection, Instant::now()));
+        }
+    }
+
+    /// Closes what sat idle for too long.
+    pub(crate) fn sweep(&self, idle_timeout: Duration) {
+        self.lock().retain(|(_, since)| since.elapsed() < idle_timeout);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Connection, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

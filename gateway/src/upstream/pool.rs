@@ -1,0 +1,248 @@
+//! An upstream: its servers, who may be asked next, and the breaker in front of them.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use super::{Server, ServerSpec, balance, retry::RetryBudget};
+use crate::{config, fault::UpstreamFault, wire::Fields};
+
+/// What `balance = "hash"` goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HashOn {
+    Client,
+    Header(String),
+    Cookie(String),
+}
+
+impl HashOn {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "client" => Ok(HashOn::Client),
+            Some(("header", name)) if !name.is_empty() => Ok(HashOn::Header(name.to_owned())),
+            Some(("cookie", name)) if !name.is_empty() => Ok(HashOn::Cookie(name.to_owned())),
+            _ => Err(format!("`{text}` is none of `client`, `header:NAME`, `cookie:NAME`")),
+        }
+    }
+
+    pub(crate) fn key(&self, fields: &Fields, client: IpAddr) -> Option<u64> {
+        match self {
+            HashOn::Client => Some(balance::hash(client.to_string().as_bytes())),
+            HashOn::Header(name) => fields.get(name).map(balance::hash),
+            HashOn::Cookie(name) => fields
+                .all("cookie")
+                .flat_map(|cookies| cookies.split(|byte| *byte == b';'))
+                .filter_map(|cookie| {
+                    let cookie = crate::wire::trim_ows(cookie);
+                    cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+                })
+                .next()
+                .map(balance::hash),
+        }
+    }
+}
+
+/// An upstream's settings, ready for use.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolSettings {
+    pub(crate) servers: Vec<ServerSpec>,
+    pub(crate) hash_on: HashOn,
+    pub(crate) raw: config::Upstream,
+}
+
+pub(crate) struct Pool {
+    pub(crate) name: Arc<str>,
+    servers: ArcSwap<Vec<Arc<Server>>>,
+    settings: ArcSwap<PoolSettings>,
+    /// Woken when settings changed, so that names and servers are looked at again.
+    pub(super) changed: Notify,
+    turn: AtomicUsize,
+    in_flight: AtomicUsize,
+    pub(crate) budget: RetryBudget,
+}
+
+impl Pool {
+    pub(super) fn new(name: &str, settings: PoolSettings) -> Self {
+        Self {
+            name: name.into(),
+            servers: ArcSwap::from_pointee(Vec::new()),
+            settings: ArcSwap::from_pointee(settings),
+            changed: Notify::new(),
+            turn: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            budget: RetryBudget::default(),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Arc<PoolSettings> {
+        self.settings.load_full()
+    }
+
+    pub(super) fn configure(&self, settings: PoolSettings) {
+        self.settings.store(Arc::new(settings));
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn servers(&self) -> Arc<Vec<Arc<Server>>> {
+        self.servers.load_full()
+    }
+
+    pub(super) fn set_servers(&self, servers: Vec<Arc<Server>>) {
+        self.servers.store(Arc::new(servers));
+    }
+
+    /// A place for one request under the breaker, at a server that is not in `tried`.
+    pub(crate) fn lease(
+        self: &Arc<Self>,
+        key: Option<u64>,
+        tried: &[Arc<str>],
+    ) -> Result<Lease, UpstreamFault> {
+        let settings = self.settings.load();
+        if self.in_flight.load(Relaxed) >= settings.raw.max_in_flight {
+            return Err(UpstreamFault::Overloaded);
+        }
+        let servers = self.servers.load();
+        let untried = |server: &&Arc<Server>| !tried.iter().any(|name| *name == server.name);
+        let mut candidates: Vec<&Arc<Server>> =
+            servers.iter().filter(|server| !server.backup && server.is_eligible()).filter(untried).collect();
+        if candidates.is_empty() {
+            candidates = servers.iter().filter(|server| server.is_eligible()).filter(untried).collect();
+        }
+        let turn = self.turn.fetch_add(1, Relaxed);
+        let picked =
+            balance::pick(settings.raw.balance, &candidates, turn, key, settings.raw.slow_start.get())
+                .ok_or(UpstreamFault::NoneHealthy)?;
+        self.in_flight.fetch_add(1, Relaxed);
+        picked.in_flight.fetch_add(1, Relaxed);
+        picked.requests.fetch_add(1, Relaxed);
+        Ok(Lease { pool: self.clone(), server: picked.clone() })
+    }
+
+    /// A request failed at `server`: counts it, and ejects the server when it fails too often and
+    /// enough others are left.
+    pub(crate) fn failed(&self, server: &Server, fault: &UpstreamFault) {
+        let reason = crate::fault::Fault::from(fault.clone()).cause();
+        let in_row = server.failed(&reason);
+        let settings = self.settings.load();
+        let ejection = &settings.raw.ejection;
+        if ejection.failures == 0 || in_row < ejection.failures {
+            return;
+        }
+        let servers = self.servers.load();
+        let ejected = servers.iter().filter(|server| server.is_ejected()).count();
+        if (ejected + 1) * 100 <= servers.len() * ejection.max_percent as usize {
+            server.eject(ejection.duration.get());
+            tracing::warn!(upstream = &*self.name, server = &*server.name, reason, "server ejected");
+        }
+    }
+
+    /// `up`, `degraded` or `down`.
+    pub(crate) fn state(&self) -> &'static str {
+        let servers = self.servers.load();
+        let eligible = servers.iter().filter(|server| server.is_eligible()).count();
+        let troubled = servers.iter().any(|server| server.story().health == super::Health::Degraded);
+        match eligible {
+            0 => "down",
+            all if all == servers.len() && !troubled => "up",
+            _ => "degraded",
+        }
+    }
+}
+
+/// One request's place at a server; gives it back when dropped.
+pub(crate) struct Lease {
+    pool: Arc<Pool>,
+    pub(crate) server: Arc<Server>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.pool.in_flight.fetch_sub(1, Relaxed);
+        self.server.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::upstream::Address;
+
+    fn pool(backup_from: u16) -> Arc<Pool> {
+        let settings = PoolSettings {
+            servers: Vec::new(),
+            hash_on: HashOn::Client,
+            raw: config::Upstream { max_in_flight: 3, ..config::Upstream::default() },
+        };
+        let pool = Pool::new("api", settings);
+        pool.set_servers(
+            (1..=2)
+                .map(|port| {
+                    let address = Address::Tcp(([127, 0, 0, 1], port).into());
+                    let server = Server::new(address, 1, port >= backup_from);
+                    server.checked(Ok(false), Duration::ZERO, 2, 2);
+                    Arc::new(server)
+                })
+                .collect(),
+        );
+        Arc::new(pool)
+    }
+
+    #[test]
+    fn a_backup_is_asked_only_when_no_other_is_left() {
+        let pool = pool(2);
+        for _ in 0..50 {
+            assert_eq!(&*pool.lease(None, &[]).unwrap().server.name, "127.0.0.1:1");
+        }
+        pool.servers()[0].drain(true);
+        assert_eq!(&*pool.lease(None, &[]).unwrap().server.name, "127.0.0.1:2");
+    }
+
+    #[test]
+    fn a_second_try_goes_elsewhere() {
+        let pool = pool(9);
+        let first = pool.lease(None, &[]).unwrap().server.name.clone();
+        for _ in 0..20 {
+            assert_ne!(pool.lease(None, std::slice::from_ref(&first)).unwrap().server.name, first);
+        }
+    }
+
+    #[test]
+    fn the_breaker_opens_when_too_much_is_in_flight_and_closes_again() {
+        let pool = pool(9);
+        let held: Vec<Lease> = (0..3).map(|_| pool.lease(None, &[]).unwrap()).collect();
+        assert_eq!(pool.lease(None, &[]).err(), Some(UpstreamFault::Overloaded));
+        drop(held);
+        assert!(pool.lease(None, &[]).is_ok());
+    }
+
+    #[test]
+    fn never_more_than_the_allowed_share_is_ejected() {
+        let pool = pool(9);
+        for server in pool.servers().iter() {
+            for _ in 0..5 {
+                pool.failed(server, &UpstreamFault::ClosedEarly);
+            }
+        }
+        assert_eq!(pool.servers().iter().filter(|server| server.is_ejected()).count(), 1);
+    }
+
+    #[test]
+    fn cookies_and_headers_make_hash_keys() {
+        let mut fields = Fields::default();
+        fields.push("Cookie", "a=1; session=xyz");
+        let client = "127.0.0.1".parse().unwrap();
+        let key = HashOn::parse("cookie:session").unwrap().key(&fields, client);
+        assert_eq!(key, Some(balance::hash(b"xyz")));
+        assert_eq!(HashOn::parse("cookie:none").unwrap().key(&fields, client), None);
+        assert!(HashOn::parse("query:x").is_err());
+    }
+}

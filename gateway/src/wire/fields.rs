@@ -1,0 +1,119 @@
+//! Header fields, kept as the very text that goes onto an HTTP/1.1 wire, with an index beside it.
+//!
+//! One allocation holds all fields of a message, and writing them to a connection is one copy.
+//! Names keep the spelling they came with and are compared without regard to case.
+
+/// The fields of one message, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Fields {
+    text: Vec<u8>,
+    index: Vec<Entry>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+impl Fields {
+    pub(crate) fn with_capacity(bytes: usize, fields: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), index: Vec::with_capacity(fields) }
+    }
+
+    /// Appends a field. The caller vouches for the bytes: parsed ones were checked by the parser.
+    pub(crate) fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        debug_assert!(name.iter().copied().all(super::is_token_byte));
+        debug_assert!(value.iter().copied().all(super::is_value_byte));
+        let name_start = self.text.len();
+        self.text.extend_from_slice(name);
+        let name_end = self.text.len();
+        self.text.extend_from_slice(b": ");
+        let value_start = self.text.len();
+        self.text.extend_from_slice(value);
+        let value_end = self.text.len();
+        self.text.extend_from_slice(b"\r\n");
+        self.index.push(Entry { name: (name_start, name_end), value: (value_start, value_end) });
+    }
+
+    /// Appends a field whose value comes from outside the parsers (configuration, an upstream's
+    /// text, a path): what may not stand in a field is left out.
+    pub(crate) fn push_cleaned(&mut self, name: &str, value: &str) {
+        if value.bytes().all(super::is_value_byte) {
+            self.push(name, value);
+        } else {
+            // SECURITY: response splitting. No CR, LF or NUL ever reaches a header.
+            let cleaned: String = value.chars().filter(|c| !c.is_control()).collect();
+            self.push(name, cleaned);
+        }
+    }
+
+    /// The first value under this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// The first value under this name, when it is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Every value under this name, in order.
+    pub(crate) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f [u8]> {
+        self.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.index.iter().map(|entry| (self.slice(entry.name), self.slice(entry.value)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// All fields as they stand on the wire, each with its line end.
+    pub(crate) fn as_wire(&self) -> &[u8] {
+        &self.text
+    }
+
+    fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Fields {
+    /// Names only: values carry tokens and cookies.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_whatever_the_case_and_written_as_they_came() {
+        let mut fields = Fields::default();
+        fields.push("X-One", "1");
+        fields.push("Set-Cookie", "a=b");
+        fields.push("set-cookie", "c=d");
+        assert_eq!(fields.get("x-one"), Some(&b"1"[..]));
+        assert_eq!(fields.all("Set-Cookie").count(), 2);
+        assert_eq!(fields.as_wire(), b"X-One: 1\r\nSet-Cookie: a=b\r\nset-cookie: c=d\r\n");
+    }
+
+    #[test]
+    fn a_line_break_never_reaches_a_field() {
+        let mut fields = Fields::default();
+        fields.push_cleaned("Location", "/a\r\nSet-Cookie: evil=1");
+        assert_eq!(fields.as_wire(), b"Location: /aSet-Cookie: evil=1\r\n");
+    }
+}
