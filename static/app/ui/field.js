@@ -10,7 +10,7 @@ import { html } from '../html.js';
  */
 export function Field({ label, name, value, onInput, hint, error, multiline = false, optional = false, ...rest }) {
   const id = useId();
-  const described = [error && `${id}-error`, hint && `${id}-hint`].filter(Boolean).join(' ') || undefined;
+  const described = error ? `${id}-error` : hint ? `${id}-hint` : undefined;
   const input = {
     id, name, value, 'aria-invalid': error ? 'true' : undefined, 'aria-describedby': described,
     onInput: (/** @type {any} */ event) => onInput(event.currentTarget.value), ...rest,
@@ -19,7 +19,8 @@ export function Field({ label, name, value, onInput, hint, error, multiline = fa
     <div class="field ${error ? 'has-error' : ''}">
       <label for=${id}>${label}${optional && html` <span class="optional">optional</span>`}</label>
       ${multiline ? html`<textarea rows="3" ...${input}></textarea>` : html`<input type="text" ...${input} />`}
-      ${error && html`<p class="field-error" id="${id}-error">${error}</p>`}
-      ${hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
+      ${error
+        ? html`<p class="field-error" id="${id}-error">${error}</p>`
+        : hint && html`<p class="hint" id="${id}-hint">${hint}</p>`}
     </div>`;
 }

@@ -72,7 +72,7 @@ function Me() {
   const isOnline = connection.value.phase === 'online';
   return html`
     <footer class="me">
-      <a class="me-link" href="/settings/profile" aria-label="Settings">
+      <a class="me-link" href="/settings" aria-label="Settings">
         <${Avatar} id=${me.id} />
         <span class="me-text"><strong>${nameOf(me)}</strong><small>${isOnline ? 'Online' : 'Offline'}</small></span>
         <${Icon} name="settings" size=${18} />

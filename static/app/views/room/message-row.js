@@ -38,6 +38,10 @@ export class MessageRow extends Component {
 
   #show = () => this.setState({ active: true });
   #hide = () => this.setState({ active: false, picking: false });
+  /** Focus also ends, with no successor, when the focused button itself goes away: then the tools stay. */
+  #left = (/** @type {FocusEvent} */ { currentTarget, relatedTarget }) => {
+    if (relatedTarget && !(/** @type {Element} */ (currentTarget)).contains(/** @type {Node} */ (relatedTarget))) this.#hide();
+  };
 
   render() {
     const { room, intent, message, grouped, flashed, replied } = this.props;
@@ -51,9 +55,7 @@ export class MessageRow extends Component {
     ];
     return html`
       <li class=${kinds.filter(Boolean).join(' ')} data-seq=${message.seq || undefined}
-        onMouseEnter=${this.#show} onMouseLeave=${this.#hide} onFocusIn=${this.#show} onFocusOut=${(/** @type {FocusEvent} */ event) => {
-          if (!(/** @type {Element} */ (event.currentTarget)).contains(/** @type {Node} */ (event.relatedTarget))) this.#hide();
-        }}>
+        onMouseEnter=${this.#show} onMouseLeave=${this.#hide} onFocusIn=${this.#show} onFocusOut=${this.#left}>
         ${message.reply_to && html`<${Replied} seq=${message.reply_to} message=${replied} />`}
         <div class="message-side">
           ${grouped

@@ -1,4 +1,4 @@
-/** The user's own pages: a list at the side, one page beside it. */
+/** The user's own pages: a list at the side, one page beside it; on a phone the list first, then the page. */
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
 import { path } from '../../router.js';
@@ -17,9 +17,10 @@ const PAGES = [
 export function Settings() {
   const page = PAGES.find((one) => one.path === path.value) ?? PAGES[0];
   const View = page.view;
+  const isList = path.value === '/settings';
   return html`
-    <${Bar} title="Settings" />
-    <div class="settings">
+    <${Bar} title=${isList ? 'Settings' : html`<span class="on-phone">${page.name}</span><span class="on-desk">Settings</span>`} back=${isList ? '/' : '/settings'} />
+    <div class="settings ${isList ? 'at-list' : ''}">
       <nav class="settings-nav" aria-label="Settings">
         <ul>
           ${PAGES.map((one) => html`
