@@ -4,6 +4,9 @@
  */
 import { computed, signal } from '@preact/signals';
 
+/** Paths of this origin that are somebody else's pages. */
+const OUTSIDE = /^\/(admin|auth|user|chat)(\/|$)/;
+
 /** @type {import('@preact/signals').Signal<URL>} */
 const address = signal(new URL(location.href));
 
@@ -20,6 +23,7 @@ export const fragment = computed(() => new URLSearchParams(address.value.hash.sl
 export function go(to, { replace = false } = {}) {
   const target = new URL(to, location.href);
   if (target.href === location.href) return;
+  if (OUTSIDE.test(target.pathname)) return location[replace ? 'replace' : 'assign'](target);
   history[replace ? 'replaceState' : 'pushState'](null, '', target);
   address.value = target;
 }
@@ -44,6 +48,3 @@ export function followLinks() {
     go(link.href);
   });
 }
-
-/** Paths of this origin that are somebody else's pages. */
-const OUTSIDE = /^\/(admin|auth|user|chat)(\/|$)/;

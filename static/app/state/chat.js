@@ -94,7 +94,10 @@ function follow(summary) {
 
 // What the server tells
 
-client.addEventListener('status', ({ detail }) => {
+/** @param {string} type @param {(detail: any) => void} hear */
+const on = (type, hear) => client.addEventListener(type, (event) => hear(/** @type {CustomEvent} */ (event).detail));
+
+on('status', (detail) => {
   connection.value = detail;
   // After the first time, rooms may have come and gone while this client was away.
   if (detail.phase === 'online' && hasBeenOnline) refreshRooms();
@@ -103,11 +106,11 @@ client.addEventListener('status', ({ detail }) => {
   if (detail.phase === 'stopped') api.session.token({ fresh: true }).catch(() => {});
 });
 
-client.addEventListener('users', ({ detail }) => {
+on('users', (detail) => {
   for (const [id, profile] of Object.entries(detail)) meet({ id, ...profile });
 });
 
-client.addEventListener('event', ({ detail: frame }) => {
+on('event', (frame) => {
   const room = rooms.value.get(frame.room);
   if (!room) return;
   room.summary.value = { ...room.summary.value, last_seq: frame.seq };
@@ -117,19 +120,19 @@ client.addEventListener('event', ({ detail: frame }) => {
   else if (frame.t === 'room') refreshRoom(room).catch(() => {});
 });
 
-client.addEventListener('reset', ({ detail: { room: id } }) => {
+on('reset', ({ room: id }) => {
   const room = rooms.value.get(id);
   if (room?.timeline.loaded.value) showLatest(room).catch(() => {});
 });
 
-client.addEventListener('left', ({ detail: { room: id, why } }) => {
+on('left', ({ room: id, why }) => {
   const room = rooms.value.get(id);
   if (!room) return;
   if (room.summary.value.member) removal.value = { room: id, why };
   forget(id);
 });
 
-client.addEventListener('signal', ({ detail: frame }) => {
+on('signal', (frame) => {
   switch (frame.t) {
     case 'typing': return showTyping(frame.room, frame.user);
     case 'pres': online(frame.user).value = frame.status !== 'offline'; return;

@@ -5,7 +5,7 @@ import { Icon } from './icon.js';
 
 /** @param {{title: string, onClose: () => void, children: any, wide?: boolean}} props */
 export function Dialog({ title, onClose, children, wide = false }) {
-  /** @type {import('preact/hooks').MutableRef<HTMLDialogElement | null>} */
+  /** @type {{current: HTMLDialogElement | null}} */
   const dialog = useRef(null);
   const id = useId();
   useEffect(() => {

@@ -14,7 +14,7 @@ const LONGEST = 8_000;
 /** @param {{room: import('../../state/rooms.js').Room, intent: import('@preact/signals').Signal<import('./room.js').Intent>}} props */
 export function Composer({ room, intent }) {
   const [text, setText] = useState(() => draft(myId.value, room.id));
-  /** @type {import('preact/hooks').MutableRef<HTMLTextAreaElement | null>} */
+  /** @type {{current: HTMLTextAreaElement | null}} */
   const area = useRef(null);
   const doing = intent.value;
   const editing = doing?.kind === 'edit' ? doing.message : null;
