@@ -2,8 +2,8 @@
  * The messages of a room, of which only a window is in the page: at most `MOST` rows, however long the conversation.
  * The window moves with the reader; what is above and below stays in the timeline's memory or on the server.
  *
- * The one hard thing here is that nothing may jump. Before every change the first visible row is noted, and after it the
- * view is moved so that this row is where it was. While the reader is at the end ("stuck"), the end stays in view instead.
+ * The one hard thing here is that nothing may jump. Before every change a visible row is noted, and after it the view is
+ * moved so that this row is where it was. While the reader is at the end ("stuck"), the end stays in view instead.
  */
 import { Component } from 'preact';
 import { html } from '../../html.js';
@@ -32,6 +32,8 @@ const STEP = 50;
 const MOST = 220;
 /** How near an edge is near, in pixels. */
 const NEAR = 900;
+/** The row that stays where it is begins this far below the upper edge: the very first one may lose its name to a group. */
+const ANCHOR_BELOW = 120;
 /** Messages of one person within this time stand under one name. */
 const GROUP_MS = 5 * 60_000;
 const FLASH_MS = 1_800;
@@ -78,12 +80,13 @@ export class MessageList extends Component {
   getSnapshotBeforeUpdate() {
     const scroller = this.#scroller;
     if (!scroller || this.state.stuck) return null;
-    const top = scroller.getBoundingClientRect().top;
+    const top = scroller.getBoundingClientRect().top + ANCHOR_BELOW;
+    let anchor = null;
     for (const row of scroller.querySelectorAll('[data-seq]')) {
-      const box = row.getBoundingClientRect();
-      if (box.bottom > top) return { row, at: box.top };
+      anchor = { row, at: row.getBoundingClientRect().top };
+      if (anchor.at > top) break;
     }
-    return null;
+    return anchor;
   }
 
   /** @param {Props} _before @param {unknown} _state @param {{row: Element, at: number} | null} anchor */
@@ -122,31 +125,52 @@ export class MessageList extends Component {
 
   #growUp() {
     const { items, hasOlder } = this.props.room.timeline.stretch.peek();
-    const { start, end } = this.#window();
+    const { start } = this.#window();
     if (start > 0) {
       this.#from = items[Math.max(0, start - STEP)].seq;
-      if (end - start + STEP > MOST) this.#to = items[end - STEP - 1].seq;
+      this.#trimBelow();
       this.setState({ stuck: false });
-    } else if (hasOlder && items.length) this.#load(showOlder);
+    } else if (hasOlder && items.length) {
+      // From the first message loaded, whichever that will be: the page is drawn in the same step in which it arrives.
+      this.#from = 0;
+      this.#load(showOlder, () => this.#trimBelow());
+    }
   }
 
   #growDown() {
     const { items, hasNewer } = this.props.room.timeline.stretch.peek();
-    const { start, end } = this.#window();
+    const { end } = this.#window();
     if (end < items.length) {
       const next = Math.min(items.length, end + STEP);
       this.#to = next === items.length && !hasNewer ? Infinity : items[next - 1].seq;
-      if (next - start > MOST) this.#from = items[next - MOST].seq;
+      this.#trimAbove();
       this.setState({});
-    } else if (hasNewer) this.#load(showNewer);
+    } else if (hasNewer) {
+      this.#to = Infinity;
+      this.#load(showNewer, () => this.#trimAbove());
+    }
   }
 
-  /** @param {(room: Room) => Promise<void>} page */
-  #load(page) {
+  #trimBelow() {
+    const { items, start, end } = this.#window();
+    this.#from = items[0]?.seq ?? 0;
+    if (end - start > MOST) this.#to = items[MOST - 1].seq;
+  }
+
+  #trimAbove() {
+    const { items } = this.#window();
+    this.#from = items.at(-MOST)?.seq ?? items[0]?.seq ?? 0;
+  }
+
+  /** @param {(room: Room) => Promise<void>} page @param {() => void} [trim] */
+  #load(page, trim = () => {}) {
     if (this.#loading) return;
     this.#loading = true;
     page(this.props.room).then(
-      () => this.setState({ failed: null }),
+      () => {
+        trim();
+        this.setState({ failed: null });
+      },
       (failed) => this.setState({ failed }),
     ).finally(() => {
       this.#loading = false;
