@@ -75,6 +75,9 @@ export function wanted(room) {
   return room.summary.value.kind === 'dm' ? room.unread.value : room.mentions.value;
 }
 
+/** Whether this user keeps order in the room. @param {Room} room */
+export const mayModerate = (room) => ['owner', 'admin', 'moderator'].includes(room.summary.value.member?.role ?? '');
+
 /** @param {RoomSummary} summary */
 const lastMoment = (summary) => summary.last_message?.ts ?? summary.created_at;
 

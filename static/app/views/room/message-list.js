@@ -247,6 +247,24 @@ export class MessageList extends Component {
     } else if (attended.peek() === room.id) attended.value = '';
   }
 
+  /** Arrow keys walk over the messages; Escape leads back to the composer. */
+  #key = (/** @type {KeyboardEvent} */ event) => {
+    const row = /** @type {Element} */ (event.target).closest('.message');
+    if (event.target !== row && event.target !== this.#scroller) return;
+    if (event.key === 'Escape') /** @type {HTMLElement | null} */ (document.querySelector('.composer textarea'))?.focus();
+    else if (event.key === 'ArrowUp' || event.key === 'ArrowDown') this.#step(row, event.key === 'ArrowUp' ? -1 : 1);
+    else return;
+    event.preventDefault();
+  };
+
+  /** @param {Element | null} from @param {1 | -1} by */
+  #step(from, by) {
+    const rows = [...this.#scroller?.querySelectorAll('.message') ?? []];
+    const next = /** @type {HTMLElement | undefined} */ (rows[from ? rows.indexOf(from) + by : rows.length - 1]);
+    next?.focus({ preventScroll: true });
+    next?.scrollIntoView({ block: 'nearest' });
+  }
+
   // Drawing
 
   #window() {
@@ -264,7 +282,7 @@ export class MessageList extends Component {
     const isStart = loaded.value && start === 0 && !hasOlder;
     return html`
       <div class="messages-frame">
-        <div class="messages" ref=${(/** @type {any} */ element) => { this.#scroller = element; }} tabindex="0" role="region" aria-label="Messages">
+        <div class="messages" ref=${(/** @type {any} */ element) => { this.#scroller = element; }} tabindex="0" role="region" aria-label="Messages" onKeyDown=${this.#key}>
           <div class="messages-content" ref=${(/** @type {any} */ element) => { this.#content = element; }}>
             ${!loaded.value && (this.state.failed ? html`<${Failed} title="The messages did not load" error=${this.state.failed} onRetry=${this.toEnd} />` : html`<${Loading} label="Loading messages" />`)}
             ${isStart && html`<${Beginning} room=${room} />`}

@@ -5,9 +5,11 @@ import { withQuery } from '../../router.js';
 import { mentionsMe, remove, resend, toggleReaction } from '../../state/chat.js';
 import { notify, notifyFailure } from '../../state/notices.js';
 import { nameOf, person } from '../../state/people.js';
+import { mayModerate } from '../../state/rooms.js';
 import { myId } from '../../state/session.js';
 import { Avatar } from '../../ui/avatar.js';
 import { Confirm } from '../../ui/dialog.js';
+import { EmojiPicker } from '../../ui/emoji-picker.js';
 import { Icon } from '../../ui/icon.js';
 import { Markup } from '../../ui/markup.js';
 import { clock, full } from '../../ui/moments.js';
@@ -24,11 +26,11 @@ import { clock, full } from '../../ui/moments.js';
  * @property {Message | null} replied what it replies to, as far as it is loaded
  */
 
-const QUICK = ['👍', '❤️', '😂', '🎉', '👀', '✅'];
+const QUICK = ['👍', '❤️', '😂', '🎉', '👀'];
 
-/** @extends {Component<Props, {active: boolean, picking: boolean, deleting: boolean}>} */
+/** @extends {Component<Props, {active: boolean, picking: false | 'quick' | 'all', deleting: boolean}>} */
 export class MessageRow extends Component {
-  state = { active: false, picking: false, deleting: false };
+  state = { active: false, picking: /** @type {false | 'quick' | 'all'} */ (false), deleting: false };
 
   /** @param {Props} next @param {any} state */
   shouldComponentUpdate(next, state) {
@@ -37,11 +39,36 @@ export class MessageRow extends Component {
   }
 
   #show = () => this.setState({ active: true });
-  #hide = () => this.setState({ active: false, picking: false });
+  #hide = () => this.setState({ active: false, picking: this.state.picking === 'all' ? 'all' : false });
   /** Focus also ends, with no successor, when the focused button itself goes away: then the tools stay. */
   #left = (/** @type {FocusEvent} */ { currentTarget, relatedTarget }) => {
     if (relatedTarget && !(/** @type {Element} */ (currentTarget)).contains(/** @type {Node} */ (relatedTarget))) this.#hide();
   };
+
+  /** Letters that act on the focused message; shown in the keyboard help. */
+  #key = (/** @type {KeyboardEvent} */ event) => {
+    const { intent, message } = this.props;
+    if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey || !this.#may.act) return;
+    if (event.key === 'r') intent.value = { kind: 'reply', message };
+    else if (event.key === 'e' && this.#may.edit) intent.value = { kind: 'edit', message };
+    else if (event.key === '+') this.setState({ picking: 'all' });
+    else if (event.key === 'c') copy(message.body ?? '');
+    else if (event.key === 'Delete' && this.#may.remove) this.setState({ deleting: true });
+    else return;
+    event.preventDefault();
+  };
+
+  #react = (/** @type {string} */ emoji) => {
+    this.setState({ picking: false });
+    toggleReaction(this.props.room, this.props.message, emoji).catch(notifyFailure);
+  };
+
+  get #may() {
+    const { room, message } = this.props;
+    const act = !('state' in message) && !message.deleted && room.isMine.value;
+    const isMine = message.from === myId.value;
+    return { act, edit: act && isMine, remove: act && (isMine || mayModerate(room)) };
+  }
 
   render() {
     const { room, intent, message, grouped, flashed, replied } = this.props;
@@ -54,7 +81,7 @@ export class MessageRow extends Component {
       !message.deleted && message.from !== myId.value && message.body && mentionsMe(message.body) && 'is-for-me',
     ];
     return html`
-      <li class=${kinds.filter(Boolean).join(' ')} data-seq=${message.seq || undefined}
+      <li class=${kinds.filter(Boolean).join(' ')} data-seq=${message.seq || undefined} tabindex="-1" onKeyDown=${this.#key}
         onMouseEnter=${this.#show} onMouseLeave=${this.#hide} onFocusIn=${this.#show} onFocusOut=${this.#left}>
         ${message.reply_to && html`<${Replied} seq=${message.reply_to} message=${replied} />`}
         <div class="message-side">
@@ -74,7 +101,8 @@ export class MessageRow extends Component {
           ${message.reactions && message.reactions.length > 0 && html`<${Reactions} room=${room} message=${message} />`}
           ${unconfirmed?.state === 'failed' && html`<${NotSent} room=${room} message=${unconfirmed} />`}
         </div>
-        ${active && !unconfirmed && !message.deleted && room.isMine.value && this.#tools(picking)}
+        ${active && this.#may.act && this.#tools()}
+        ${picking === 'all' && html`<${EmojiPicker} title="Add reaction" onChoose=${this.#react} onClose=${() => this.setState({ picking: false })} />`}
         ${deleting && html`
           <${Confirm} title="Delete message" action="Delete" danger text="It will be gone for everybody. The others see that a message was deleted."
             onClose=${() => this.setState({ deleting: false })}
@@ -82,28 +110,26 @@ export class MessageRow extends Component {
       </li>`;
   }
 
-  /** @param {boolean} picking */
-  #tools(picking) {
-    const { room, intent, message } = this.props;
-    const isMine = message.from === myId.value;
-    const mayDelete = isMine || ['owner', 'admin', 'moderator'].includes(room.summary.value.member?.role ?? '');
-    const react = (/** @type {string} */ emoji) => {
-      this.setState({ picking: false });
-      toggleReaction(room, message, emoji).catch(notifyFailure);
-    };
+  #tools() {
+    const { intent, message } = this.props;
     return html`
       <div class="message-tools" role="toolbar" aria-label="Message actions">
-        ${picking
-          ? QUICK.map((emoji) => html`<button type="button" class="icon-button" key=${emoji} aria-label="React with ${emoji}" onClick=${() => react(emoji)}>${emoji}</button>`)
+        ${this.state.picking === 'quick'
+          ? html`
+            ${QUICK.map((emoji, index) => html`<button type="button" class="icon-button" key=${emoji} aria-label="React with ${emoji}" ref=${index ? undefined : focus} onClick=${() => this.#react(emoji)}>${emoji}</button>`)}
+            <button type="button" class="icon-button" aria-label="More reactions" title="More" onClick=${() => this.setState({ picking: 'all' })}><${Icon} name="plus" size=${18} /></button>`
           : html`
-            <button type="button" class="icon-button" aria-label="Add reaction" title="React" onClick=${() => this.setState({ picking: true })}><${Icon} name="smile" size=${18} /></button>
-            <button type="button" class="icon-button" aria-label="Reply" title="Reply" onClick=${() => { intent.value = { kind: 'reply', message }; }}><${Icon} name="reply" size=${18} /></button>
-            <button type="button" class="icon-button" aria-label="Copy text" title="Copy text" onClick=${() => copy(message.body ?? '')}><${Icon} name="copy" size=${18} /></button>
-            ${isMine && html`<button type="button" class="icon-button" aria-label="Edit" title="Edit" onClick=${() => { intent.value = { kind: 'edit', message }; }}><${Icon} name="edit" size=${18} /></button>`}
-            ${mayDelete && html`<button type="button" class="icon-button is-danger" aria-label="Delete" title="Delete" onClick=${() => this.setState({ deleting: true })}><${Icon} name="trash" size=${18} /></button>`}`}
+            <button type="button" class="icon-button" aria-label="Add reaction" title="React (+)" onClick=${() => this.setState({ picking: 'quick' })}><${Icon} name="smile" size=${18} /></button>
+            <button type="button" class="icon-button" aria-label="Reply" title="Reply (R)" onClick=${() => { intent.value = { kind: 'reply', message }; }}><${Icon} name="reply" size=${18} /></button>
+            <button type="button" class="icon-button" aria-label="Copy text" title="Copy text (C)" onClick=${() => copy(message.body ?? '')}><${Icon} name="copy" size=${18} /></button>
+            ${this.#may.edit && html`<button type="button" class="icon-button" aria-label="Edit" title="Edit (E)" onClick=${() => { intent.value = { kind: 'edit', message }; }}><${Icon} name="edit" size=${18} /></button>`}
+            ${this.#may.remove && html`<button type="button" class="icon-button is-danger" aria-label="Delete" title="Delete (Del)" onClick=${() => this.setState({ deleting: true })}><${Icon} name="trash" size=${18} /></button>`}`}
       </div>`;
   }
 }
+
+/** @param {HTMLElement | null} element */
+const focus = (element) => element?.focus();
 
 /** @param {string} text */
 function copy(text) {
