@@ -4,9 +4,11 @@ import { html } from './html.js';
 import { followLinks } from './router.js';
 import { followSession } from './state/chat.js';
 import { resumeSession } from './state/session.js';
+import { followShortcuts } from './state/shortcuts.js';
 import { App } from './views/app.js';
 
 followLinks();
+followShortcuts();
 followSession();
 resumeSession();
 render(html`<${App} />`, /** @type {Element} */ (document.getElementById('app')));

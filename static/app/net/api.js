@@ -132,3 +132,66 @@ export const openDirect = async (user) => (await signed('POST', '/chat/dms', { j
  * @returns {Promise<Page<Message>>}
  */
 export const messages = (id, where) => get(`${roomPath(id)}/messages`, where);
+
+/** @param {string} id @param {{name?: string, topic?: string}} changes @returns {Promise<RoomSummary>} */
+export const changeRoom = async (id, changes) => (await signed('PATCH', roomPath(id), { json: changes })).body;
+
+/** @param {string} id */
+export const deleteRoom = (id) => signed('DELETE', roomPath(id));
+
+/** Takes somebody into a room, or changes their role in it. @param {string} id @param {string} user @param {string} [role] */
+export const putMember = (id, user, role) => signed('PUT', `${roomPath(id)}/members/${encodeURIComponent(user)}`, { json: role ? { role } : {} });
+
+/** @param {string} id @param {string} user */
+export const removeMember = (id, user) => signed('DELETE', `${roomPath(id)}/members/${encodeURIComponent(user)}`);
+
+/** @param {string} id @param {string} user */
+export const ban = (id, user) => signed('PUT', `${roomPath(id)}/bans/${encodeURIComponent(user)}`, { json: {} });
+
+/** Who of a room is there right now. @param {string} id @returns {Promise<{items: {user: string, status: string}[]}>} */
+export const presence = (id) => get(`${roomPath(id)}/presence`);
+
+/** @param {{text: string, room?: string | null, cursor?: string | null, signal?: AbortSignal}} wanted @returns {Promise<Page<Message>>} */
+export const findMessages = ({ text, room: id, cursor, signal }) => get('/chat/search', { q: text, room: id, cursor, limit: 30 }, signal);
+
+// Security of the account
+
+/** @returns {Promise<Page<SignedInDevice>>} */
+export const devices = () => get('/auth/sessions');
+
+/** @param {string} id */
+export const signOutDevice = (id) => signed('DELETE', `/auth/sessions/${encodeURIComponent(id)}`);
+
+export async function signOutEverywhere() {
+  await signed('POST', '/auth/logout-all');
+  session.end();
+}
+
+/** @param {string} current_password @param {string} new_password */
+export const changePassword = (current_password, new_password) => signed('POST', '/auth/password/change', { json: { current_password, new_password } });
+
+/** Asks for a mail with a link. The answer does not tell whether the address is known. @param {string} email */
+export const forgotPassword = (email) => exchange('POST', '/auth/password/forgot', { json: { email } });
+
+/** @param {string} token from the mail @param {string} new_password */
+export const resetPassword = (token, new_password) => exchange('POST', '/auth/password/reset', { json: { token, new_password } });
+
+/** @param {Blob} picture */
+export async function setAvatar(picture) {
+  await signed('PUT', '/user/me/avatar', { blob: picture });
+  return me();
+}
+
+export async function removeAvatar() {
+  await signed('DELETE', '/user/me/avatar');
+  return me();
+}
+
+/** Everything that is stored about the user. @returns {Promise<unknown>} */
+export const exportMe = () => get('/user/me/export');
+
+/** @param {string} password */
+export async function deleteMe(password) {
+  await signed('DELETE', '/user/me', { json: { password } });
+  session.end();
+}

@@ -5,6 +5,7 @@ import { Dialogs } from './dialogs.js';
 import { Directory } from './directory.js';
 import { Home } from './home.js';
 import { RoomView } from './room/room.js';
+import { Search } from './search.js';
 import { Settings } from './settings/settings.js';
 import { Sidebar } from './sidebar.js';
 import { NotFound } from './not-found.js';
@@ -26,6 +27,7 @@ function viewOf(at) {
   if (room) return { view: html`<${RoomView} key=${room[1]} id=${decodeURIComponent(room[1])} />`, isList: false };
   if (at === '/rooms') return { view: html`<${Directory} />`, isList: false };
   if (at === '/settings' || at.startsWith('/settings/')) return { view: html`<${Settings} />`, isList: false };
+  if (at === '/search') return { view: html`<${Search} />`, isList: false };
   if (at === '/') return { view: html`<${Home} />`, isList: true };
   return { view: html`<${NotFound} />`, isList: false };
 }

@@ -14,8 +14,10 @@ export function Sidebar() {
     <nav class="sidebar" aria-label="Rooms and people">
       <header class="sidebar-head">
         <a class="brand" href="/"><span class="brand-mark"><${Icon} name="gate" size=${18} /></span>Irongate</a>
+        <a class="icon-button" href=${withQuery('dialog', 'jump')} aria-label="Jump to a room or person" title="Jump to a room or person (Ctrl K)"><${Icon} name="jump" size=${18} /></a>
       </header>
       <div class="sidebar-scroll">
+        <a class="side-link" href="/search" aria-current=${path.value === '/search' ? 'page' : undefined}><${Icon} name="search" size=${18} />Search</a>
         <a class="side-link" href="/rooms" aria-current=${path.value === '/rooms' ? 'page' : undefined}><${Icon} name="compass" size=${18} />Browse rooms</a>
         ${roomsState.value === 'failed'
           ? html`<${Failed} title="Your rooms did not load" onRetry=${refreshRooms} />`

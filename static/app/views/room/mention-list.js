@@ -23,10 +23,12 @@ export function mentionAt(text, caret) {
 
 /** @param {import('../../net/api.js').Member[] | null} members @param {string} wanted @returns {Profile[]} */
 export function candidates(members, wanted) {
-  return (members ?? [])
+  const found = (members ?? [])
     .map(({ user }) => person(user.id).value)
     .filter(({ id, username, display_name }) => id !== myId.value && (username.startsWith(wanted) || display_name.toLowerCase().split(/\s+/).some((word) => word.startsWith(wanted))))
     .slice(0, MOST);
+  // A name written out in full needs no help, and Enter must send the message then.
+  return found.length === 1 && found[0].username === wanted ? [] : found;
 }
 
 /** @param {{id: string, people: Profile[], chosen: number, onChoose: (profile: Profile) => void}} props */

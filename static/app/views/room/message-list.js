@@ -16,6 +16,7 @@ import { Empty, Failed, Loading } from '../../ui/faces.js';
 import { Icon } from '../../ui/icon.js';
 import { dayName, dayOf } from '../../ui/moments.js';
 import { MessageRow } from './message-row.js';
+import { Seen } from './seen.js';
 
 /**
  * @typedef {import('../../net/api.js').Message} Message
@@ -288,6 +289,7 @@ export class MessageList extends Component {
             ${isStart && html`<${Beginning} room=${room} />`}
             ${loaded.value && this.state.failed && html`<p class="load-failed" role="alert">Older messages did not load. <button type="button" class="link" onClick=${() => this.#load(showOlder)}>Try again</button></p>`}
             ${loaded.value && html`<ol class="message-rows">${this.#rows(items, before)}${this.#to === Infinity && this.#unconfirmedRows(unconfirmed, items.at(-1))}</ol>`}
+            ${this.#to === Infinity && html`<${Seen} room=${room} />`}
           </div>
         </div>
         ${loaded.value && !this.state.stuck && html`
