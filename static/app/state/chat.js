@@ -5,6 +5,7 @@
 import { effect, signal } from '@preact/signals';
 import * as api from '../net/api.js';
 import { ChatClient } from '../net/chat.js';
+import { alert } from './alerts.js';
 import { announcement } from './notices.js';
 import { dropDrafts } from './drafts.js';
 import { forgetPeople, meet, nameOf, online, person } from './people.js';
@@ -156,7 +157,12 @@ function heard(room, message) {
     return;
   }
   room.unread.value += 1;
-  if (mentionsMe(body)) room.mentions.value += 1;
+  const isForMe = mentionsMe(body);
+  if (isForMe) room.mentions.value += 1;
+  if (isForMe || room.summary.value.kind === 'dm') {
+    const author = person(from).value;
+    alert({ room: room.id, title: isForMe ? `${nameOf(author)} in ${room.title.value}` : nameOf(author), text: body, icon: author.avatar_url });
+  }
 }
 
 /** @param {string} body */

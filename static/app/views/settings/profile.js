@@ -3,12 +3,13 @@ import { useEffect, useState } from 'preact/hooks';
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
 import { Problem } from '../../net/http.js';
-import { notify } from '../../state/notices.js';
+import { notify, notifyFailure } from '../../state/notices.js';
 import { user } from '../../state/session.js';
 import { Avatar } from '../../ui/avatar.js';
 import { Failed, Loading } from '../../ui/faces.js';
 import { Field } from '../../ui/field.js';
 import { FormError } from '../entry/form-error.js';
+import { AvatarEditor } from './avatar-editor.js';
 
 /** @typedef {{display_name: string, bio: string, email: string}} Form */
 
@@ -21,6 +22,7 @@ export function Profile() {
   const [failed, setFailed] = useState(/** @type {unknown} */ (null));
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [busy, setBusy] = useState(false);
+  const [picture, setPicture] = useState(/** @type {File | null} */ (null));
 
   /** @param {{user: api.User, etag: string | null}} answer */
   function show({ user: { display_name, bio, email }, etag: version }) {
@@ -59,6 +61,12 @@ export function Profile() {
     }
   }
 
+  /** @param {any} event */
+  function choose({ currentTarget }) {
+    setPicture(currentTarget.files[0] ?? null);
+    currentTarget.value = '';
+  }
+
   /** @param {keyof Form} name */
   const field = (name) => ({ name, value: form[name], error: fields[name]?.[0], onInput: (/** @type {string} */ value) => setForm({ ...form, [name]: value }) });
 
@@ -66,7 +74,13 @@ export function Profile() {
     <h2>Profile</h2>
     <div class="profile-head">
       <${Avatar} id=${user.value.id} size="large" />
-      <div><strong>@${user.value.username}</strong><p class="is-soft">This is how others mention you.</p></div>
+      <div class="stack">
+        <p><strong>@${user.value.username}</strong> <span class="is-soft">is how others mention you.</span></p>
+        <div class="actions is-start">
+          <label class="button is-small">Change picture<input class="for-readers" type="file" accept="image/*" onChange=${choose} /></label>
+          ${user.value.avatar_url && html`<button type="button" class="button is-small" onClick=${() => api.removeAvatar().catch(notifyFailure)}>Remove</button>`}
+        </div>
+      </div>
     </div>
     <form class="stack" onSubmit=${submit}>
       <${FormError} error=${Object.keys(fields).length ? null : error} />
@@ -74,5 +88,6 @@ export function Profile() {
       <${Field} label="About you" multiline optional ...${field('bio')} maxlength="500" />
       <${Field} label="E-mail" type="email" ...${field('email')} autocomplete="email" required hint="Not shown to others." />
       <div class="actions"><button class="button is-primary" disabled=${busy || !Object.keys(changes).length}>${busy ? 'Saving…' : 'Save changes'}</button></div>
-    </form>`;
+    </form>
+    ${picture && html`<${AvatarEditor} file=${picture} onClose=${() => setPicture(null)} />`}`;
 }

@@ -5,12 +5,18 @@ import { path } from '../../router.js';
 import { user } from '../../state/session.js';
 import { Icon } from '../../ui/icon.js';
 import { Bar } from '../bar.js';
+import { Account } from './account.js';
 import { Appearance } from './appearance.js';
+import { Devices } from './devices.js';
+import { Notifications } from './notifications.js';
 import { Profile } from './profile.js';
 
 /** @type {{path: string, name: string, icon: import('../../ui/icon.js').IconName, view: any}[]} */
 const PAGES = [
   { path: '/settings/profile', name: 'Profile', icon: 'user', view: Profile },
+  { path: '/settings/account', name: 'Account', icon: 'key', view: Account },
+  { path: '/settings/sessions', name: 'Sessions', icon: 'device', view: Devices },
+  { path: '/settings/notifications', name: 'Notifications', icon: 'bell', view: Notifications },
   { path: '/settings/appearance', name: 'Appearance', icon: 'sun', view: Appearance },
 ];
 
