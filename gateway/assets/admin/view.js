@@ -175,7 +175,7 @@ function Errors({ errors }) {
       ${errors.length === 0
         ? html`<p class="note">No request has failed lately.</p>`
         : html`
-          <div class="wide" tabindex="0" role="region" aria-labelledby="errors">
+          <div class="wide" tabindex="0" role="region" aria-label="Table of recent errors">
             <table>
               <thead><tr><th scope="col">Time</th><th scope="col">Status</th><th scope="col">Request</th><th scope="col">Upstream</th><th scope="col">Reason</th><th scope="col">Request id</th></tr></thead>
               <tbody>

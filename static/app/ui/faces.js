@@ -16,12 +16,12 @@ export function Loading({ label = 'Loading' }) {
   return html`<div class="face" role="status">${shown && html`<span class="spinner" aria-hidden="true"></span><span class="for-readers">${label}</span>`}</div>`;
 }
 
-/** @param {{icon: import('./icon.js').IconName, title: string, children?: any}} props */
-export function Empty({ icon, title, children }) {
+/** @param {{icon: import('./icon.js').IconName, title: string, isPage?: boolean, children?: any}} props `isPage`: nothing else heads the page */
+export function Empty({ icon, title, isPage = false, children }) {
   return html`
     <div class="face">
       <span class="face-icon"><${Icon} name=${icon} size=${28} /></span>
-      <h2>${title}</h2>
+      ${isPage ? html`<h1>${title}</h1>` : html`<h2>${title}</h2>`}
       ${children}
     </div>`;
 }

@@ -4,7 +4,7 @@ import { Empty } from '../ui/faces.js';
 
 export function NotFound() {
   return html`
-    <${Empty} icon="compass" title="There is nothing here">
+    <${Empty} icon="compass" title="There is nothing here" isPage>
       <p>The address may be mistyped, or what it named is gone.</p>
       <a class="button" href="/">Go to your rooms</a>
     <//>`;

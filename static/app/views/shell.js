@@ -12,11 +12,14 @@ import { NotFound } from './not-found.js';
 
 export function Shell() {
   const { view, isList } = viewOf(path.value);
+  // On a phone the list is the page, so where it stands alone it is the main part, too. A role instead of the element:
+  // another element would draw the list anew and lose where it was scrolled to.
   return html`
-    <div class="shell ${isList ? 'at-list' : ''}">
-      <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
+    <div class="shell ${isList ? 'at-list' : ''}" role=${isList ? 'main' : undefined}>
+      <a class="skip" href="#content" onClick=${skip}>Skip to content</a>
+      ${isList && html`<h1 class="for-readers">Your rooms</h1>`}
       <${Sidebar} />
-      <main class="main" id="main" tabindex="-1">${view}</main>
+      <div class="main" id="content" tabindex="-1" role=${isList ? undefined : 'main'}>${view}</div>
       <${Dialogs} />
     </div>`;
 }
@@ -35,5 +38,5 @@ function viewOf(at) {
 /** @param {Event} event */
 function skip(event) {
   event.preventDefault();
-  document.getElementById('main')?.focus();
+  document.getElementById('content')?.focus();
 }

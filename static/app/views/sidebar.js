@@ -74,9 +74,10 @@ function Me() {
   const isOnline = connection.value.phase === 'online';
   return html`
     <footer class="me">
-      <a class="me-link" href="/settings" aria-label="Settings">
+      <a class="me-link" href="/settings">
         <${Avatar} id=${me.id} />
         <span class="me-text"><strong>${nameOf(me)}</strong><small>${isOnline ? 'Online' : 'Offline'}</small></span>
+        <span class="for-readers">Settings</span>
         <${Icon} name="settings" size=${18} />
       </a>
     </footer>`;

@@ -139,7 +139,8 @@ function copy(text) {
 /** @param {{seq: number, message: Message | null}} props */
 function Replied({ seq, message }) {
   return html`
-    <a class="replied" href=${withQuery('at', String(seq))} aria-label="Go to the message this replies to">
+    <a class="replied" href=${withQuery('at', String(seq))}>
+      <span class="for-readers">In reply to</span>
       <${Icon} name="reply" size=${14} />
       ${message
         ? html`<strong>${nameOf(person(message.from).value)}</strong><span>${message.deleted ? 'Deleted message' : message.body?.replace(/\s+/g, ' ').slice(0, 140)}</span>`

@@ -37,7 +37,7 @@ export function RoomView({ id }) {
 
   if (failed instanceof Problem && failed.status === 404) {
     return html`
-      <${Empty} icon="lock" title="This room is not here for you">
+      <${Empty} icon="lock" title="This room is not here for you" isPage>
         <p>It does not exist, or you would need an invitation.</p>
         <a class="button" href="/rooms">Browse rooms</a>
       <//>`;
@@ -56,8 +56,8 @@ function Conversation({ room }) {
     <div class="room">
       <section class="conversation" aria-label="Conversation">
         <${Bar} title=${html`${kind !== 'dm' && html`<${Icon} name=${kind === 'private' ? 'lock' : 'hash'} size=${18} />`}${room.title.value}`} subtitle=${topic}>
-          <a class="button is-quiet" href=${withQuery('details', details ? null : '1')} aria-expanded=${details} aria-label="Room details">
-            <${Icon} name="people" size=${18} /><span aria-hidden="true">${members}</span>
+          <a class="button is-quiet" href=${withQuery('details', details ? null : '1')} aria-expanded=${details}>
+            <${Icon} name="people" size=${18} /><span class="for-readers">Room details, </span>${members}<span class="for-readers"> ${members === 1 ? 'member' : 'members'}</span>
           </a>
         <//>
         <${ConnectionLine} />
