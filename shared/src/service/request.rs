@@ -6,6 +6,7 @@ use actix_web::{
     Error, ResponseError as _,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
     http::header::{HeaderName, HeaderValue},
     middleware::Next,
     web,
@@ -78,23 +79,25 @@ pub(super) async fn around<B: MessageBody + 'static>(
     let began = Instant::now();
     let current = Rc::new(Current { id: id_of(&request), path: request.path().to_owned() });
     let id = HeaderValue::from_str(&current.id).ok();
-    let http = request.request().clone();
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
     let span = tracing::info_span!("request", request_id = current.id, method = %request.method(), path = current.path);
 
     let answered = CURRENT.scope(current, async move {
         // SECURITY: PostgreSQL refuses U+0000 in text where SQLite stores it; refused here, it is no way to a 500.
         if request.uri().path_and_query().is_some_and(|target| target.as_str().contains("%00")) {
-            let (http, _) = request.into_parts();
             let refused = super::answer::nul_in_target().error_response();
-            return ServiceResponse::new(http, refused).map_into_right_body();
+            return Ok(request.into_response(refused).map_into_right_body());
         }
         match next.call(request).await {
-            Ok(response) => response.map_into_left_body(),
-            Err(why) => ServiceResponse::new(http, why.error_response()).map_into_right_body(),
+            Ok(response) => Ok(response.map_into_left_body()),
+            // Turned into an answer here, where the request is still known.
+            Err(why) => {
+                let answer = why.error_response();
+                Err(Error::from(InternalError::from_response(why, answer)))
+            }
         }
     });
-    let mut response = answered.instrument(span).await;
+    let mut response = answered.instrument(span).await?;
 
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);

@@ -1,0 +1,197 @@
+/**
+ * Every endpoint that the application uses, as one function each. With `session.js` and `chat.js` the only file that
+ * knows URLs; what a function returns is the service's own shape.
+ */
+import { exchange, Problem } from './http.js';
+import { Session } from './session.js';
+
+/**
+ * @typedef {import('./session.js').User} User
+ * @typedef {{id: string, username: string, display_name: string, avatar_url: string | null}} Profile
+ * @typedef {{role: string, last_read_seq: number}} Membership
+ * @typedef {{id: string, kind: 'public' | 'private' | 'dm', name: string | null, topic: string | null,
+ *            last_seq: number, created_at: string, member: Membership | null, members: number, unread: number,
+ *            mentions?: number, peer?: Profile,
+ *            last_message?: {seq: number, from: string, ts: string, body: string | null}}} RoomSummary
+ * @typedef {{emoji: string, users: string[]}} Reaction
+ * @typedef {{room: string, seq: number, from: string, from_name?: string, cid: string, ts: string,
+ *            body: string | null, reply_to: number | null, edited_at?: string, deleted?: boolean,
+ *            reactions?: Reaction[]}} Message
+ * @typedef {{user: Profile, role: string, last_read_seq: number}} Member
+ * @typedef {{id: string, created_at: string, last_used_at: string, ip: string, user_agent: string,
+ *            current: boolean}} SignedInDevice
+ * @typedef {{username: {min_length: number, max_length: number, pattern: string},
+ *            password: {min_length: number, max_bytes: number}, display_name: {max_length: number}}} Rules
+ */
+/** @template T @typedef {{items: T[], next_cursor: string | null}} Page */
+
+export const session = new Session();
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {import('./http.js').Options} [options]
+ */
+async function signed(method, path, options = {}) {
+  try {
+    return await exchange(method, path, { ...options, token: await session.token() });
+  } catch (error) {
+    // The token was good by its times, so it was revoked or its key is gone: one new token decides which.
+    if (!(error instanceof Problem) || error.status !== 401 || !session.user) throw error;
+    return exchange(method, path, { ...options, token: await session.token({ fresh: true }) });
+  }
+}
+
+/** @param {string} path @param {Record<string, string | number | null | undefined>} [query] */
+async function get(path, query = {}, /** @type {AbortSignal | undefined} */ signal = undefined) {
+  return (await signed('GET', path + search(query), { signal })).body;
+}
+
+/** @param {Record<string, string | number | null | undefined>} query */
+function search(query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return given.length ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : '';
+}
+
+/** @param {string} id */
+const roomPath = (id) => `/chat/rooms/${encodeURIComponent(id)}`;
+
+// Identity
+
+/** @param {{username: string, email: string, password: string, display_name?: string}} form @returns {Promise<User>} */
+export const register = async (form) => (await exchange('POST', '/user/register', { json: form })).body;
+
+/** @returns {Promise<Rules>} */
+export const rules = async () => (await exchange('GET', '/user/rules')).body;
+
+/**
+ * Signs in, or returns the second factor that is still asked for.
+ * @param {string} username or an e-mail address
+ * @param {string} password
+ * @returns {Promise<import('./session.js').Challenge | null>}
+ */
+export async function signIn(username, password) {
+  const { body } = await exchange('POST', '/auth/login', { json: { username, password } });
+  if (body.mfa_required) return body;
+  session.adopt(body);
+  return null;
+}
+
+export async function signOut() {
+  // Whatever the server says, this browser forgets the session; a token that could not be revoked runs out by itself.
+  await signed('POST', '/auth/logout').catch(() => {});
+  session.end();
+}
+
+// The signed-in user
+
+/** @returns {Promise<{user: User, etag: string | null}>} */
+export async function me() {
+  const { body, etag } = await signed('GET', '/user/me');
+  session.update(body);
+  return { user: body, etag };
+}
+
+/** @param {Partial<Pick<User, 'display_name' | 'bio' | 'email'>>} changes @param {string | null} etag */
+export async function updateMe(changes, etag) {
+  const answer = await signed('PATCH', '/user/me', { json: changes, ifMatch: etag ?? undefined });
+  session.update(answer.body);
+  return { user: /** @type {User} */ (answer.body), etag: answer.etag };
+}
+
+/** @param {string} text @param {AbortSignal} [signal] @returns {Promise<Page<Profile>>} */
+export const findPeople = (text, signal) => get('/user/users', { search: text, limit: 20 }, signal);
+
+// Rooms
+
+/** @param {'mine' | 'public'} scope @param {{search?: string, cursor?: string | null, signal?: AbortSignal}} [more] @returns {Promise<Page<RoomSummary>>} */
+export const rooms = (scope, { search, cursor, signal } = {}) => get('/chat/rooms', { scope, search, cursor }, signal);
+
+/** @param {string} id @returns {Promise<RoomSummary>} */
+export const room = (id) => get(roomPath(id));
+
+/** @param {{kind: 'public' | 'private', name: string, topic?: string}} form @returns {Promise<RoomSummary>} */
+export const createRoom = async (form) => (await signed('POST', '/chat/rooms', { json: form })).body;
+
+/** @param {string} id */
+export const joinRoom = (id) => signed('PUT', `${roomPath(id)}/members/me`);
+
+/** @param {string} id */
+export const leaveRoom = (id) => signed('DELETE', `${roomPath(id)}/members/me`);
+
+/** @param {string} id @param {string | null} [cursor] @returns {Promise<Page<Member>>} */
+export const members = (id, cursor) => get(`${roomPath(id)}/members`, { cursor, limit: 200 });
+
+/** @param {string} user @returns {Promise<RoomSummary>} */
+export const openDirect = async (user) => (await signed('POST', '/chat/dms', { json: { user } })).body;
+
+/**
+ * One page of a room's messages, oldest first.
+ * @param {string} id
+ * @param {{before?: number, after?: number, around?: number, limit?: number}} where
+ * @returns {Promise<Page<Message>>}
+ */
+export const messages = (id, where) => get(`${roomPath(id)}/messages`, where);
+
+/** @param {string} id @param {{name?: string, topic?: string}} changes @returns {Promise<RoomSummary>} */
+export const changeRoom = async (id, changes) => (await signed('PATCH', roomPath(id), { json: changes })).body;
+
+/** @param {string} id */
+export const deleteRoom = (id) => signed('DELETE', roomPath(id));
+
+/** Takes somebody into a room, or changes their role in it. @param {string} id @param {string} user @param {string} [role] */
+export const putMember = (id, user, role) => signed('PUT', `${roomPath(id)}/members/${encodeURIComponent(user)}`, { json: role ? { role } : {} });
+
+/** @param {string} id @param {string} user */
+export const removeMember = (id, user) => signed('DELETE', `${roomPath(id)}/members/${encodeURIComponent(user)}`);
+
+/** @param {string} id @param {string} user */
+export const ban = (id, user) => signed('PUT', `${roomPath(id)}/bans/${encodeURIComponent(user)}`, { json: {} });
+
+/** Who of a room is there right now. @param {string} id @returns {Promise<{items: {user: string, status: string}[]}>} */
+export const presence = (id) => get(`${roomPath(id)}/presence`);
+
+/** @param {{text: string, room?: string | null, cursor?: string | null, signal?: AbortSignal}} wanted @returns {Promise<Page<Message>>} */
+export const findMessages = ({ text, room: id, cursor, signal }) => get('/chat/search', { q: text, room: id, cursor, limit: 30 }, signal);
+
+// Security of the account
+
+/** @returns {Promise<Page<SignedInDevice>>} */
+export const devices = () => get('/auth/sessions');
+
+/** @param {string} id */
+export const signOutDevice = (id) => signed('DELETE', `/auth/sessions/${encodeURIComponent(id)}`);
+
+export async function signOutEverywhere() {
+  await signed('POST', '/auth/logout-all');
+  session.end();
+}
+
+/** @param {string} current_password @param {string} new_password */
+export const changePassword = (current_password, new_password) => signed('POST', '/auth/password/change', { json: { current_password, new_password } });
+
+/** Asks for a mail with a link. The answer does not tell whether the address is known. @param {string} email */
+export const forgotPassword = (email) => exchange('POST', '/auth/password/forgot', { json: { email } });
+
+/** @param {string} token from the mail @param {string} new_password */
+export const resetPassword = (token, new_password) => exchange('POST', '/auth/password/reset', { json: { token, new_password } });
+
+/** @param {Blob} picture */
+export async function setAvatar(picture) {
+  await signed('PUT', '/user/me/avatar', { blob: picture });
+  return me();
+}
+
+export async function removeAvatar() {
+  await signed('DELETE', '/user/me/avatar');
+  return me();
+}
+
+/** Everything that is stored about the user. @returns {Promise<unknown>} */
+export const exportMe = () => get('/user/me/export');
+
+/** @param {string} password */
+export async function deleteMe(password) {
+  await signed('DELETE', '/user/me', { json: { password } });
+  session.end();
+}

@@ -1,0 +1,81 @@
+/**
+ * One HTTP exchange with a service, and the one error type that can come of it. Knows problem documents (RFC 9457) and
+ * nothing about tokens or endpoints: those are in `session.js` and `api.js`.
+ */
+
+/** What a service refused, or why it could not be asked (`status` 0). */
+export class Problem extends Error {
+  /**
+   * @param {{status: number, title: string, detail?: string, fields?: Record<string, string[]>, requestId?: string,
+   *          retryAfter?: number, type?: string}} parts
+   */
+  constructor({ status, title, detail = '', fields = {}, requestId = '', retryAfter = 0, type = 'about:blank' }) {
+    super(detail || title);
+    this.name = 'Problem';
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+    /** Messages per input field, as the service named the fields. */
+    this.fields = fields;
+    this.requestId = requestId;
+    /** Seconds to wait before trying again; 0 when the service did not say. */
+    this.retryAfter = retryAfter;
+    this.type = type;
+  }
+
+  /** Nobody decided anything: the network, the gateway or a service was away. Asking again later may help. */
+  get isPassing() {
+    return this.status === 0 || this.status === 429 || this.status >= 502;
+  }
+}
+
+/**
+ * @typedef {object} Options
+ * @property {unknown} [json] body, sent as JSON
+ * @property {Blob} [blob] body, sent as it is
+ * @property {string} [token] access token
+ * @property {string} [ifMatch] entity tag of the version being edited
+ * @property {AbortSignal} [signal]
+ */
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<{body: any, etag: string | null}>}
+ * @throws {Problem}
+ */
+export async function exchange(method, path, { json, blob, token, ifMatch, signal } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: 'application/json' };
+  if (json !== undefined) headers['content-type'] = 'application/json';
+  if (blob) headers['content-type'] = blob.type;
+  if (token) headers.authorization = `Bearer ${token}`;
+  if (ifMatch) headers['if-match'] = ifMatch;
+
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: blob ?? (json === undefined ? undefined : JSON.stringify(json)), signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem({ status: 0, title: 'No connection', detail: 'The server could not be reached. Check your network and try again.' });
+  }
+  const body = await bodyOf(response);
+  if (response.ok) return { body, etag: response.headers.get('etag') };
+  throw new Problem({
+    status: response.status,
+    title: body?.title ?? 'Something went wrong',
+    detail: body?.detail ?? `The server answered with status ${response.status}.`,
+    fields: body?.errors ?? {},
+    requestId: body?.request_id ?? response.headers.get('x-request-id') ?? '',
+    retryAfter: Number(response.headers.get('retry-after')) || 0,
+    type: body?.type,
+  });
+}
+
+/** @param {Response} response */
+async function bodyOf(response) {
+  if (!/\bjson\b/.test(response.headers.get('content-type') ?? '')) return null;
+  // A body cut off half-way is the network's fault, and the status alone still says whether it worked.
+  return response.json().catch(() => null);
+}

@@ -1,0 +1,102 @@
+/** One room: finds it, loads its newest messages, and puts head, messages, composer and details together. */
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { signal } from '@preact/signals';
+import { html } from '../../html.js';
+import { Problem } from '../../net/http.js';
+import { go, query, withQuery } from '../../router.js';
+import { findRoom, join, removal, showLatest } from '../../state/chat.js';
+import { notify, notifyFailure } from '../../state/notices.js';
+import { rooms } from '../../state/rooms.js';
+import { Empty, Failed, Loading } from '../../ui/faces.js';
+import { Icon } from '../../ui/icon.js';
+import { Bar } from '../bar.js';
+import { Composer } from './composer.js';
+import { ConnectionLine } from './connection-line.js';
+import { Details } from './details.js';
+import { MessageList } from './message-list.js';
+import { TypingLine } from './typing-line.js';
+
+/**
+ * What the user is about to do with a message, shared by the list and the composer.
+ * @typedef {{kind: 'reply' | 'edit', message: import('../../net/api.js').Message} | null} Intent
+ */
+
+/** @param {{id: string}} props */
+export function RoomView({ id }) {
+  const room = rooms.value.get(id);
+  const [failed, setFailed] = useState(/** @type {unknown} */ (null));
+  const [attempt, retry] = useState(0);
+  useGoodbye(id);
+
+  useEffect(() => {
+    setFailed(null);
+    findRoom(id).then(
+      (found) => (found.timeline.loaded.value || query.peek().has('at') ? undefined : showLatest(found)),
+    ).catch(setFailed);
+  }, [id, attempt]);
+
+  if (failed instanceof Problem && failed.status === 404) {
+    return html`
+      <${Empty} icon="lock" title="This room is not here for you" isPage>
+        <p>It does not exist, or you would need an invitation.</p>
+        <a class="button" href="/rooms">Browse rooms</a>
+      <//>`;
+  }
+  if (failed) return html`<${Failed} title="This room did not load" error=${failed} onRetry=${() => retry(attempt + 1)} />`;
+  if (!room) return html`<${Loading} label="Loading the room" />`;
+  return html`<${Conversation} room=${room} />`;
+}
+
+/** @param {{room: import('../../state/rooms.js').Room}} props */
+function Conversation({ room }) {
+  const intent = useMemo(() => signal(/** @type {Intent} */ (null)), [room]);
+  const { kind, topic, members } = room.summary.value;
+  const details = query.value.has('details');
+  return html`
+    <div class="room">
+      <section class="conversation" aria-label="Conversation">
+        <${Bar} title=${html`${kind !== 'dm' && html`<${Icon} name=${kind === 'private' ? 'lock' : 'hash'} size=${18} />`}${room.title.value}`} subtitle=${topic}>
+          <a class="button is-quiet" href=${withQuery('details', details ? null : '1')} aria-expanded=${details}>
+            <${Icon} name="people" size=${18} /><span class="for-readers">Room details, </span>${members}<span class="for-readers"> ${members === 1 ? 'member' : 'members'}</span>
+          </a>
+        <//>
+        <${ConnectionLine} />
+        <${MessageList} room=${room} intent=${intent} />
+        ${room.isMine.value
+          ? html`<${TypingLine} room=${room} /><${Composer} key=${room.id} room=${room} intent=${intent} />`
+          : html`<${JoinBar} room=${room} />`}
+      </section>
+      ${details && html`<${Details} room=${room} />`}
+    </div>`;
+}
+
+/** @param {{room: import('../../state/rooms.js').Room}} props */
+function JoinBar({ room }) {
+  const [busy, setBusy] = useState(false);
+  const enter = () => {
+    setBusy(true);
+    join(room).catch(notifyFailure).finally(() => setBusy(false));
+  };
+  return html`
+    <div class="join-bar">
+      <p>You are looking at <strong>${room.title.value}</strong> from outside.</p>
+      <button type="button" class="button is-primary" disabled=${busy} onClick=${enter}>Join room</button>
+    </div>`;
+}
+
+const REASONS = /** @type {Record<string, string>} */ ({
+  kick: 'You were removed from this room.',
+  ban: 'You were banned from this room.',
+  deleted: 'This room was deleted.',
+});
+
+/** Leaves the view when the room went away under it, and says why. @param {string} id */
+function useGoodbye(id) {
+  const gone = removal.value;
+  useEffect(() => {
+    if (gone?.room !== id) return;
+    removal.value = null;
+    notify(REASONS[gone.why] ?? 'You are no longer in this room.', 'failed');
+    go('/', { replace: true });
+  }, [gone]);
+}

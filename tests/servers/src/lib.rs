@@ -1,0 +1,27 @@
+//! Private servers for tests: a PostgreSQL shared by one test binary, Redis servers, free ports, and waiting.
+//!
+//! ```no_run
+//! use irongate_test_servers::{Postgres, Redis};
+//!
+//! let database = Postgres::shared().database(); // an empty database of this test alone
+//! let redis = Redis::start();
+//! println!("{} {}", database.url(), redis.url());
+//! ```
+//!
+//! Every server belongs to a guard (`guard.sh`): a small shell that ends the server and removes its directory
+//! when the test process ends in any way, killed with SIGKILL included. What is not installed is said by name,
+//! with the line that installs it; a test is never skipped for it.
+
+// A tool for tests: a panic with its reason is the way to report here.
+#![expect(clippy::expect_used, reason = "a test that cannot start its servers fails, saying why")]
+
+mod guard;
+mod ports;
+mod postgres;
+mod redis;
+mod wait;
+
+pub use ports::free_port;
+pub use postgres::{Database, Postgres};
+pub use redis::Redis;
+pub use wait::{eventually, wait_until};

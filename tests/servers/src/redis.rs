@@ -1,0 +1,97 @@
+//! Redis, private to one test.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::free_port;
+use crate::guard::Guard;
+use crate::wait::comes_true;
+
+/// A server on a loopback port that keeps nothing on disk. Dropping it ends it.
+pub struct Redis {
+    guard: Guard,
+    port: u16,
+}
+
+impl Redis {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Panics
+    ///
+    /// When Redis is not installed or does not start.
+    pub fn start() -> Self {
+        let directory =
+            tempfile::Builder::new().prefix("irongate-redis-").tempdir().expect("make a directory");
+        let port = free_port();
+        let path = directory.path().to_str().expect("a temporary directory has a plain name").to_owned();
+        let port_text = port.to_string();
+        let socket = format!("{path}/socket");
+        let command = [
+            "redis-server",
+            "--port",
+            &port_text,
+            "--bind",
+            "127.0.0.1",
+            "--unixsocket",
+            &socket,
+            "--dir",
+            &path,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ];
+        let server = Self { guard: Guard::new(directory, None, &command), port };
+        server.start_again();
+        server
+    }
+
+    /// As `REDIS_URL` takes it.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port on 127.0.0.1, for a test that puts a proxy in between.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops the server, which forgets everything: nothing is kept on disk.
+    pub fn stop(&self) {
+        self.guard.tell("stop");
+    }
+
+    /// Starts the server, empty, on the same port, and waits until it answers.
+    pub fn start_again(&self) {
+        self.guard.tell("start");
+        assert!(
+            comes_true(Duration::from_secs(30), || self.answers()),
+            "Redis does not answer; is it installed? `./just test` does that (Debian: `apt-get install redis-server`)\n{}",
+            self.guard.log()
+        );
+    }
+
+    /// Freezes the server: connections stay open, nothing answers.
+    pub fn pause(&self) {
+        self.guard.tell("pause");
+    }
+
+    /// Ends a [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.guard.tell("resume");
+    }
+
+    /// Asks by the socket in our own directory: whoever else may have taken the port is not mistaken for us.
+    fn answers(&self) -> bool {
+        let ping = || -> std::io::Result<bool> {
+            let mut connection = UnixStream::connect(self.guard.directory().join("socket"))?;
+            connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+            connection.write_all(b"PING\r\n")?;
+            let mut answer = [0; 5];
+            connection.read_exact(&mut answer)?;
+            Ok(&answer == b"+PONG")
+        };
+        ping().unwrap_or(false)
+    }
+}
