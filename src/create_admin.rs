@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use irongate_shared::config::{Platform, ProcessEnv};
+use irongate_user_svc::NewAdmin;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::invocation::{complain, say};
@@ -40,11 +41,13 @@ pub(crate) fn run(args: Args) -> ExitCode {
 
 fn register(args: Args) -> anyhow::Result<String> {
     let platform = Platform::from_env(&ProcessEnv)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start a runtime")?;
     let username = args.username.map_or_else(|| ask("User name"), Ok)?;
     let email = args.email.map_or_else(|| ask("E-mail address"), Ok)?;
     let password = if args.password_stdin { first_line()? } else { ask_for_password()? };
-    irongate_user_svc::create_admin(&platform, &username, &email, password)?;
-    Ok(username)
+    let new = NewAdmin { username, email, password };
+    Ok(runtime.block_on(irongate_user_svc::create_admin(&platform, new))?.username)
 }
 
 fn first_line() -> anyhow::Result<String> {

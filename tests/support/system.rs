@@ -72,9 +72,13 @@ impl Setup {
             ("IRONGATE_GATEWAY__ADMIN__LISTEN".to_owned(), format!("127.0.0.1:{admin}")),
         ];
         for service in Service::ALL {
-            let variable = format!("IRONGATE_{}__LISTEN", service.name().to_uppercase());
-            environment.push((variable, format!("127.0.0.1:{}", free_port())));
+            let prefix = format!("IRONGATE_{}", service.name().to_uppercase());
+            environment.push((format!("{prefix}__LISTEN"), format!("127.0.0.1:{}", free_port())));
+            environment.push((format!("{prefix}__METRICS"), "off".to_owned()));
         }
+        // The least that bcrypt has: a sign-in is no subject here.
+        environment.push(("IRONGATE_AUTH__BCRYPT_COST".to_owned(), "4".to_owned()));
+        environment.push(("IRONGATE_USER__BCRYPT_COST".to_owned(), "4".to_owned()));
         let servers = match backend {
             Backend::Embedded => (None, None),
             Backend::Production => (Some(Postgres::shared().database()), Some(Redis::start())),
