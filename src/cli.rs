@@ -51,7 +51,7 @@ impl Cli {
             Command::Down => up::down(),
             Command::CreateAdmin(args) => create_admin::run(args),
             Command::Trust(args) => trust::run(&args),
-            Command::Gateway(args) => irongate_gateway::start(args),
+            Command::Gateway(args) => irongate_gateway::cli(args),
             Command::AuthSvc(args) => irongate_auth_svc::start(args),
             Command::UserSvc(args) => irongate_user_svc::start(args),
             Command::ChatSvc(args) => irongate_chat_svc::start(args),

@@ -1,9 +1,8 @@
 //! Where each program listens and what it is told, worked out before anything starts.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr as _};
+use std::{net::SocketAddr, path::PathBuf};
 
-use irongate_gateway::config::Settings as GatewaySettings;
-use irongate_shared::config::{ConfigError, ConfigErrors, Env, Listen, Platform};
+use irongate_shared::config::{self, ConfigError, ConfigErrors, Env, Listen, Platform, Source};
 
 use super::ports::Address;
 
@@ -12,31 +11,53 @@ use super::ports::Address;
 pub(super) struct Service {
     /// Its word on our command line and in the log.
     pub(super) program: &'static str,
-    listen_variable: &'static str,
+    /// Where its API is served unless the variable says otherwise.
+    api: (&'static str, u16),
+    /// Where its metrics are served unless the variable says otherwise.
+    metrics: (&'static str, u16),
+    /// What tells the gateway where the API is.
     upstream_variable: &'static str,
-    default_port: u16,
 }
 
 pub(super) const SERVICES: [Service; 3] = [
     Service {
         program: "auth-svc",
-        listen_variable: "IRONGATE_AUTH__LISTEN",
+        api: ("IRONGATE_AUTH__LISTEN", 7001),
+        metrics: ("IRONGATE_AUTH__METRICS", 9101),
         upstream_variable: "IRONGATE_GATEWAY__UPSTREAM__AUTH__SERVERS",
-        default_port: 7001,
     },
     Service {
         program: "user-svc",
-        listen_variable: "IRONGATE_USER__LISTEN",
+        api: ("IRONGATE_USER__LISTEN", 7002),
+        metrics: ("IRONGATE_USER__METRICS", 9102),
         upstream_variable: "IRONGATE_GATEWAY__UPSTREAM__USER__SERVERS",
-        default_port: 7002,
     },
     Service {
         program: "chat-svc",
-        listen_variable: "IRONGATE_CHAT__LISTEN",
+        api: ("IRONGATE_CHAT__LISTEN", 7003),
+        metrics: ("IRONGATE_CHAT__METRICS", 9103),
         upstream_variable: "IRONGATE_GATEWAY__UPSTREAM__CHAT__SERVERS",
-        default_port: 7003,
     },
 ];
+
+impl Service {
+    /// The TCP addresses that it will bind.
+    fn addresses(&self, env: &dyn Env) -> Result<Vec<Address>, ConfigErrors> {
+        let mut addresses = Vec::new();
+        for (variable, default_port) in [self.api, self.metrics] {
+            let listen = match env.get(variable).as_deref() {
+                None => Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], default_port))),
+                // Metrics may be switched off; the service itself refuses the word for its API.
+                Some("off") => continue,
+                Some(chosen) => chosen.parse().map_err(|why| ConfigError::new(variable, why))?,
+            };
+            if let Listen::Tcp(at) = listen {
+                addresses.push(Address { program: self.program, at, variable });
+            }
+        }
+        Ok(addresses)
+    }
+}
 
 /// Everything `up` knows before it starts the first program.
 #[derive(Debug, Clone)]
@@ -59,25 +80,15 @@ impl Plan {
     /// Names every setting that cannot be right.
     pub(super) fn from_env(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let platform = Platform::from_env(env)?;
-        let gateway = GatewaySettings::load(None, env)?.settings;
+        let gateway = gateway_settings(env)?;
 
         let mut addresses = Vec::new();
         let mut environment = Vec::new();
         for service in SERVICES {
-            let Some(chosen) = env.get(service.listen_variable) else {
-                addresses.push(Address {
-                    program: service.program,
-                    at: SocketAddr::from(([127, 0, 0, 1], service.default_port)),
-                    variable: service.listen_variable,
-                });
-                continue;
-            };
-            let listen =
-                Listen::from_str(&chosen).map_err(|why| ConfigError::new(service.listen_variable, why))?;
-            if let Listen::Tcp(at) = listen {
-                addresses.push(Address { program: service.program, at, variable: service.listen_variable });
-            }
-            if env.get(service.upstream_variable).is_none() {
+            addresses.extend(service.addresses(env)?);
+            if let Some(chosen) = env.get(service.api.0)
+                && env.get(service.upstream_variable).is_none()
+            {
                 environment.push((service.upstream_variable, chosen));
             }
         }
@@ -105,6 +116,17 @@ impl Plan {
         addresses.extend([http, https, admin].into_iter().flatten());
         Ok(Self { data: platform.data, addresses, environment, health, site, admin: admin_page })
     }
+}
+
+/// What the gateway itself will read: file and environment, by its own types.
+fn gateway_settings(env: &dyn Env) -> Result<irongate_gateway::Settings, ConfigErrors> {
+    let named = env.get("IRONGATE_GATEWAY_CONFIG").map(PathBuf::from);
+    let source = Source {
+        required: named.is_some(),
+        file: Some(named.unwrap_or_else(|| "gateway.toml".into())),
+        prefix: "IRONGATE_GATEWAY",
+    };
+    Ok(config::load(&source, env)?.settings)
 }
 
 fn parsed(addresses: &[String], variable: &'static str) -> Result<Vec<Address>, ConfigErrors> {
@@ -137,7 +159,7 @@ mod tests {
         let plan = Plan::from_env(&[("IRONGATE_DATA", "data")]).unwrap();
 
         let ports: Vec<u16> = plan.addresses.iter().map(|address| address.at.port()).collect();
-        assert_eq!(ports, [7001, 7002, 7003, 8080, 8443, 9901]);
+        assert_eq!(ports, [7001, 9101, 7002, 9102, 7003, 9103, 8080, 8443, 9901]);
         assert_eq!(plan.site, "https://localhost:8443");
         assert_eq!(plan.health.to_string(), "127.0.0.1:9901");
         assert_eq!(plan.environment, [("GATEWAY_URL", "https://localhost:8443".to_owned())]);
