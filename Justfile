@@ -1,0 +1,50 @@
+# `./just` runs these without anything installed but Rust; with `just` installed, `just` does the same.
+# A recipe of plain shell lines, each of which stands alone, spares a newcomer the wait for `just` (see ./just).
+
+set positional-arguments
+
+_list:
+    @{{ just_executable() }} --list --unsorted
+
+# Build and start everything, then open https://localhost:8443
+up *arguments:
+    cargo run --profile quick -- up "$@"
+
+# Stop what `up` started
+down:
+    "${CARGO_TARGET_DIR:-target}/quick/irongate" down
+
+# Register an administrator, for the dashboard
+create-admin *arguments:
+    cargo run --quiet --profile quick -- create-admin "$@"
+
+# Say what makes browsers trust the local certificate authority; --install does it
+trust *arguments:
+    cargo run --quiet --profile quick -- trust "$@"
+
+# Run all tests, with private PostgreSQL and Redis servers and a headless Chromium
+test *arguments:
+    cargo test --workspace "$@"
+
+# Check formatting, lints and documentation
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+# Start everything in containers, on PostgreSQL and Redis, at https://localhost
+compose-up *arguments:
+    docker compose up --build --detach "$@"
+
+# Stop the containers; their data stay
+compose-down *arguments:
+    docker compose down "$@"
+
+# Stop, and delete what the embedded system keeps: accounts, messages, keys, certificates
+clean-data:
+    if [ -d data ]; then "${CARGO_TARGET_DIR:-target}/quick/irongate" down; fi
+    rm -rf data

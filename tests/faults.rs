@@ -1,0 +1,108 @@
+//! Programs that are killed or stand still: what goes on, what says so, what comes back.
+
+use irongate_test_servers::eventually;
+use serde_json::json;
+
+use crate::support::{Backend, LIMIT, Person, Service, System};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_killed_service_is_started_again() {
+    let system = System::start(Backend::Embedded).await;
+
+    for service in Service::ALL {
+        let before = system.pid_of(service).unwrap();
+        system.kill(service);
+
+        eventually(&format!("another {service:?}"), LIMIT, || async {
+            system.pid_of(service).is_some_and(|pid| pid != before)
+        })
+        .await;
+        system.wait_for(service, "up").await;
+        let line = format!("{}-svc ended (signal: 9 (SIGKILL)); starting it again", service.name());
+        assert!(system.output().contains(&line), "no line says so");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_chat_stands_still_the_others_go_on_and_the_dashboard_says_so() {
+    let system = System::start(Backend::Embedded).await;
+    let ann = system.newcomer("ann").await;
+
+    system.pause(Service::Chat);
+    system.wait_for(Service::Chat, "down").await;
+
+    let refused = ann.get(&system, "/chat/rooms").await;
+    refused.problem(503);
+    assert!(!refused.header("retry-after").is_empty(), "{refused}");
+    ann.get(&system, "/user/me").await.expect(200);
+    Person::new(&system, "ann").sign_in(&system).await;
+    system.get("/").await.expect(200);
+    let health = system.get("/health").await.expect(200).json();
+    assert_eq!(health["checks"]["chat"]["status"], "fail", "{health}");
+    let failure = &system.server(Service::Chat).await["last_failure"];
+    assert!(failure["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{failure}");
+
+    system.resume(Service::Chat);
+    system.wait_for(Service::Chat, "up").await;
+    ann.get(&system, "/chat/rooms").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_can_sign_in_while_auth_stands_still_but_who_is_in_goes_on() {
+    let system = System::start(Backend::Embedded).await;
+    let ann = system.newcomer("ann").await;
+    let room = ann.create_room(&system, "harbour").await;
+    let mut chat = ann.chat(&system).await;
+    chat.join(&room, None).await;
+
+    system.pause(Service::Auth);
+    system.wait_for(Service::Auth, "down").await;
+
+    ann.refresh(&system).await.problem(503);
+    ann.get(&system, "/user/me").await.expect(200);
+    chat.say(&room, "Anybody?").await;
+
+    system.resume(Service::Auth);
+    system.wait_for(Service::Auth, "up").await;
+    ann.refresh(&system).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_chat_was_killed() {
+    let system = System::start(Backend::Embedded).await;
+    let ann = system.newcomer("ann").await;
+    let room = ann.create_room(&system, "harbour").await;
+    let mut chat = ann.chat(&system).await;
+    chat.join(&room, None).await;
+    let mut last = 0;
+    for number in 1..=20 {
+        last = chat.say(&room, &format!("message {number}")).await;
+    }
+
+    let before = system.pid_of(Service::Chat).unwrap();
+    system.kill(Service::Chat);
+    eventually("another chat-svc", LIMIT, || async {
+        system.pid_of(Service::Chat).is_some_and(|pid| pid != before)
+    })
+    .await;
+    system.wait_for(Service::Chat, "up").await;
+
+    let mut chat = ann.chat(&system).await;
+    chat.join(&room, Some(last - 20)).await;
+    for number in 1..=20 {
+        chat.hears(&format!("message {number}")).await;
+    }
+    assert_eq!(chat.say(&room, "and on").await, last + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_comes_back_by_itself() {
+    let system = System::start(Backend::Embedded).await;
+    let programs = system.programs().len();
+
+    system.kill_gateway();
+
+    eventually("the gateway to answer", LIMIT, || async { system.answers("/health").await }).await;
+    assert_eq!(system.programs().len(), programs);
+    system.post("/auth/refresh", &json!({})).await.problem(401);
+}

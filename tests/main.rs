@@ -1,0 +1,27 @@
+//! The whole system through its real ports: the command `irongate up`, its four programs, TLS, and a browser.
+//!
+//! | file | what belongs there |
+//! |---|---|
+//! | `start_stop.rs` | what a person at the terminal sees: start, stop, refusals, the first administrator |
+//! | `edge.rs` | what any HTTP client sees at the two ports: redirect, certificate, health, problem answers |
+//! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
+//! | `faults.rs` | programs that are killed or stand still: what goes on, what says so, what comes back |
+//! | `browser/` | what a person sees in Chromium |
+//! | `support/` | the system under test and the people in front of it, in the field's own verbs |
+//!
+//! What one service does by itself is tested in that service's crate. Tests run side by side: each starts a system
+//! of its own on free ports over its own data, and its end fails if a process is left.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod browser;
+mod edge;
+mod faults;
+mod journey;
+mod start_stop;
+mod support;

@@ -1,0 +1,112 @@
+//! One WebSocket to chat-svc through the gateway's TLS port.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+};
+
+use super::{System, system::LIMIT};
+
+pub(crate) struct Chat {
+    socket: WebSocketStream<TlsStream<TcpStream>>,
+    /// What has come, for the message of a failure.
+    seen: Vec<Value>,
+    last_id: u64,
+}
+
+impl Chat {
+    /// Connects as a program does, with the token in a header, and waits for the greeting.
+    pub(crate) async fn open(system: &System, token: &str) -> Self {
+        let port = system.setup.https;
+        let mut request = format!("wss://localhost:{port}/chat/ws").into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static("chat.v1.json"));
+        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(trusting(&system.authority())).connect(name, stream).await.unwrap();
+        let (socket, _) = client_async(request, stream).await.expect("the upgrade to a WebSocket");
+        let mut chat = Self { socket, seen: Vec::new(), last_id: 0 };
+        chat.next("hello").await;
+        chat
+    }
+
+    /// Subscribes to a room's events, those after `after` first.
+    pub(crate) async fn join(&mut self, room: &str, after: Option<u64>) {
+        let id = self.next_id();
+        let mut frame = json!({"t": "join", "id": id, "room": room});
+        if let Some(after) = after {
+            frame["after"] = after.into();
+        }
+        self.send(&frame).await;
+        self.answer(id).await;
+    }
+
+    /// Sends a message to a room; gives the `seq` of its acknowledgement.
+    pub(crate) async fn say(&mut self, room: &str, body: &str) -> u64 {
+        let id = self.next_id();
+        let cid = uuid::Uuid::now_v7().to_string();
+        self.send(&json!({"t": "send", "id": id, "room": room, "cid": cid, "body": body})).await;
+        self.answer(id).await["seq"].as_u64().unwrap()
+    }
+
+    async fn answer(&mut self, id: u64) -> Value {
+        let answer = self.next_where(&format!("the answer to request {id}"), |frame| frame["id"] == id).await;
+        assert_eq!(answer["t"], "ok", "{answer}");
+        answer
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Waits for a message of somebody with this text.
+    pub(crate) async fn hears(&mut self, body: &str) -> Value {
+        self.next_where(&format!("the message {body:?}"), |frame| {
+            frame["t"] == "msg" && frame["body"] == body
+        })
+        .await
+    }
+
+    pub(crate) async fn send(&mut self, frame: &Value) {
+        self.socket.send(Message::text(frame.to_string())).await.unwrap();
+    }
+
+    /// The next frame of a kind; others are passed over.
+    pub(crate) async fn next(&mut self, kind: &str) -> Value {
+        self.next_where(kind, |frame| frame["t"] == kind).await
+    }
+
+    async fn next_where(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let message = timeout(LIMIT, self.socket.next()).await;
+            let Ok(Some(Ok(message))) = message else {
+                panic!("waited in vain for {what}: {message:?}\nuntil then: {:#?}", self.seen)
+            };
+            let Message::Text(text) = message else { continue };
+            let frame: Value = serde_json::from_str(&text).unwrap();
+            if fits(&frame) {
+                return frame;
+            }
+            self.seen.push(frame);
+        }
+    }
+}
+
+fn trusting(authority: &[u8]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority).unwrap()).unwrap();
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
