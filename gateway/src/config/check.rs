@@ -161,7 +161,7 @@ fn route(
     if !good_path {
         mistakes.add(&place, "a path begins with / and holds neither escapes nor dot segments");
     }
-    let action = action(raw, pools, &place, mistakes);
+    let action = action(settings, raw, pools, &place, mistakes);
     let methods = raw
         .methods
         .iter()
@@ -223,6 +223,7 @@ fn route(
 }
 
 fn action(
+    settings: &Settings,
     raw: &super::Route,
     pools: &BTreeMap<String, Arc<Pool>>,
     place: &str,
@@ -239,7 +240,7 @@ fn action(
         (Some(name), false, None) => match pools.get(name) {
             Some(pool) => Some(Action::Proxy { pool: pool.clone(), rewrite: raw.rewrite.clone() }),
             None => {
-                let known: Vec<&str> = pools.keys().map(String::as_str).collect();
+                let known: Vec<&str> = settings.upstream.keys().map(String::as_str).collect();
                 mistakes.hint(
                     place,
                     format!("there is no [upstream.{name}]"),

@@ -189,9 +189,15 @@ fn rate(
     if allowed { Ok(()) } else { Err(ClientFault::TooManyRequests { retry_after: reset, limit }.into()) }
 }
 
-/// The status for a head that could not be read: there is no exchange to answer in.
-pub(crate) fn unreadable(fault: &Fault) -> (StatusCode, Fields, bytes::Bytes) {
-    let status = fault.status();
-    let (fields, body) = lane::problem::document(fault, status, None);
-    (status, fields, body)
+/// The answer to a head that could not be read: there is no exchange to answer in. The log is told.
+pub(crate) fn unreadable(
+    gateway: &Gateway,
+    connection: &Connection,
+    fault: &Fault,
+) -> (StatusCode, Fields, bytes::Bytes) {
+    let id = arrival::new_id();
+    gateway.observe.refused(connection, &id, fault);
+    let (mut fields, body) = lane::problem::document(fault, &lane::problem::Asked::Unreadable { id: &id });
+    fields.push("x-request-id", &id);
+    (fault.status(), fields, body)
 }
