@@ -49,7 +49,10 @@ fn all_mistakes_are_shown_at_once() {
 fn a_value_of_the_wrong_kind_is_shown_with_how_to_write_it() {
     insta::assert_snapshot!("wrong_type", refusal("[limits]\nhead_timeout = 10\n"));
     insta::assert_snapshot!("size_without_unit", refusal("[limits]\nbody = \"10\"\n"));
-    insta::assert_snapshot!("unknown_word", refusal("[upstream.a]\nservers = [\"a:1\"]\nbalance = \"least-conn\"\n"));
+    insta::assert_snapshot!(
+        "unknown_word",
+        refusal("[upstream.a]\nservers = [\"a:1\"]\nbalance = \"least-conn\"\n")
+    );
 }
 
 #[test]

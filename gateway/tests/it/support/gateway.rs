@@ -120,6 +120,13 @@ impl Gateway {
         assert!(ended, "the first process did not end");
     }
 
+    pub(crate) async fn restart(&mut self) {
+        self.signal("TERM");
+        assert_eq!(self.ended().await, Some(0));
+        self.process = self.spawn(&[]);
+        self.ready().await;
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal_to(&self.process, name);
     }

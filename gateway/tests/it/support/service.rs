@@ -102,6 +102,11 @@ impl Service {
         self.inner.healthy.store(healthy, SeqCst);
     }
 
+    /// Connections accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.inner.connections.load(SeqCst)
+    }
+
     /// Requests but health checks.
     pub(crate) fn requests(&self) -> Vec<Got> {
         self.inner.requests.lock().unwrap().clone()
