@@ -312,7 +312,7 @@ async fn rapid_resets_end_the_connection() {
 async fn continuation_floods_end_the_connection() {
     assert_flood_ends("continuation", |number| match number {
         0 => frame(1, 0, 1, &get_block()),
-        _ => frame(9, 0, 1, &[0x00, 0x01, b'x', 0x7f, 0x80, 0x01].map(|byte| byte).repeat(1)),
+        _ => frame(9, 0, 1, &[0x00, 0x01, b'x', 0x7f, 0x80, 0x01]),
     })
     .await;
 }
