@@ -70,5 +70,5 @@ export async function ask(path, options = {}) {
   }
   if (answer.status === 403) throw new Locked('not-admin');
   const problem = await answer.json().catch(() => ({}));
-  throw new Error(problem.detail || problem.title || `The gateway answered with status ${answer.status}.`);
+  throw new Error(problem.error || problem.detail || problem.title || `The gateway answered with status ${answer.status}.`);
 }

@@ -190,8 +190,7 @@ export async function removeAvatar() {
 /** Everything that is stored about the user. @returns {Promise<unknown>} */
 export const exportMe = () => get('/user/me/export');
 
-/** @param {string} password */
-export async function deleteMe(password) {
-  await signed('DELETE', '/user/me', { json: { password } });
+export async function deleteMe() {
+  await signed('DELETE', '/user/me');
   session.end();
 }

@@ -173,7 +173,7 @@ export function mentionsMe(body) {
 
 /** @param {Room} room @param {Frame} frame */
 function membersChanged(room, frame) {
-  if (frame.user && typeof frame.user === 'object') meet(frame.user);
+  if (frame.user) meet(frame.user);
   if (room.members.value) loadMembers(room).catch(() => {});
   refreshRoom(room).catch(() => {});
 }

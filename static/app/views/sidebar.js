@@ -74,11 +74,8 @@ function Me() {
   const isOnline = connection.value.phase === 'online';
   return html`
     <footer class="me">
-      <a class="me-link" href="/settings">
-        <${Avatar} id=${me.id} />
-        <span class="me-text"><strong>${nameOf(me)}</strong><small>${isOnline ? 'Online' : 'Offline'}</small></span>
-        <span class="for-readers">Settings</span>
-        <${Icon} name="settings" size=${18} />
-      </a>
+      <${Avatar} id=${me.id} />
+      <span class="me-text"><strong>${nameOf(me)}</strong><small>${isOnline ? 'Online' : 'Offline'}</small></span>
+      <a class="icon-button" href="/settings" aria-label="Settings" title="Settings"><${Icon} name="settings" size=${18} /></a>
     </footer>`;
 }
