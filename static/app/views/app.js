@@ -6,8 +6,10 @@ import { phase, resumeSession } from '../state/session.js';
 import { mentionsInAll, rooms, unreadInAll } from '../state/rooms.js';
 import { Failed, Loading } from '../ui/faces.js';
 import { Announcer, Notices } from '../ui/notices.js';
-import { Entry } from './entry/entry.js';
-import { Shell } from './shell.js';
+import { lazy, loadTheRest } from '../ui/lazy.js';
+
+const Entry = lazy(() => import('./entry/entry.js').then(({ Entry: view }) => view));
+const Shell = lazy(() => import('./shell.js').then(({ Shell: view }) => view));
 
 export function App() {
   return html`
@@ -18,6 +20,8 @@ export function App() {
 
 function Page() {
   usePageTitle();
+  // Who was signed in before most likely still is: the application comes while the session is asked for.
+  useEffect(() => { if (phase.peek() === 'starting') Shell.ahead(); }, []);
   switch (phase.value) {
     case 'starting': return html`<main class="whole"><${Loading} label="Starting" /></main>`;
     case 'unreachable': return html`
@@ -31,6 +35,7 @@ function Page() {
 }
 
 function SignedIn() {
+  useEffect(loadTheRest, []);
   const isEntry = ['/login', '/register', '/forgot'].includes(path.value);
   useEffect(() => {
     // The pages of the way in lead on to where the visitor wanted to go.

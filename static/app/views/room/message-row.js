@@ -9,7 +9,7 @@ import { mayModerate } from '../../state/rooms.js';
 import { myId } from '../../state/session.js';
 import { Avatar } from '../../ui/avatar.js';
 import { Confirm } from '../../ui/dialog.js';
-import { EmojiPicker } from '../../ui/emoji-picker.js';
+import { EmojiPicker } from '../../ui/emoji-picker-later.js';
 import { Icon } from '../../ui/icon.js';
 import { Markup } from '../../ui/markup.js';
 import { clock, full } from '../../ui/moments.js';
