@@ -194,3 +194,33 @@ export async function deleteMe() {
   await signed('DELETE', '/user/me');
   session.end();
 }
+
+// The second factor
+
+/**
+ * @typedef {{totp: boolean, recovery_codes_left: number}} SecondFactor
+ * @typedef {{secret: string, otpauth_url: string}} TotpSetup
+ */
+
+/** Finishes a sign-in with the second factor. @param {string} mfa_token @param {string} code of the app, or a recovery code */
+export async function proveSecondFactor(mfa_token, code) {
+  session.adopt((await exchange('POST', '/auth/mfa/verify', { json: { mfa_token, code } })).body);
+}
+
+/** @returns {Promise<SecondFactor>} */
+export const secondFactor = () => get('/auth/mfa');
+
+/** @returns {Promise<TotpSetup>} */
+export const beginTotp = async () => (await signed('POST', '/auth/mfa/totp', { json: {} })).body;
+
+/** Turns the second factor on. The codes are shown once. @param {string} code @returns {Promise<{recovery_codes: string[]}>} */
+export const confirmTotp = async (code) => (await signed('POST', '/auth/mfa/totp/confirm', { json: { code } })).body;
+
+/** @param {string} code */
+export const endTotp = (code) => signed('DELETE', '/auth/mfa/totp', { json: { code } });
+
+/** @param {string} token from the mail */
+export const verifyEmail = (token) => exchange('POST', '/auth/email/verify', { json: { token } });
+
+/** Sends the mail that proves the address once more. */
+export const sendVerification = () => signed('POST', '/auth/email/send', { json: {} });

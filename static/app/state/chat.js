@@ -101,7 +101,7 @@ const on = (type, hear) => client.addEventListener(type, (event) => hear(/** @ty
 on('status', (detail) => {
   connection.value = detail;
   // After the first time, rooms may have come and gone while this client was away.
-  if (detail.phase === 'online' && hasBeenOnline) refreshRooms();
+  if (detail.phase === 'online' && (hasBeenOnline || roomsState.value === 'failed')) refreshRooms();
   hasBeenOnline ||= detail.phase === 'online';
   // Revoked, banned or too old: whether the session still stands is the auth service's to say.
   if (detail.phase === 'stopped') api.session.token({ fresh: true }).catch(() => {});

@@ -30,7 +30,7 @@ function Page() {
         <${RetrySoon} />
       </main>`;
     case 'anonymous': return html`<${Entry} />`;
-    default: return html`<${SignedIn} />`;
+    default: return ['/reset', '/verify'].includes(path.value) ? html`<${Entry} />` : html`<${SignedIn} />`;
   }
 }
 
@@ -60,7 +60,7 @@ function RetrySoon() {
 }
 
 const NAMES = /** @type {Record<string, string>} */ ({
-  '/login': 'Sign in', '/register': 'Create an account', '/forgot': 'Reset password', '/reset': 'New password',
+  '/login': 'Sign in', '/register': 'Create an account', '/forgot': 'Reset password', '/reset': 'New password', '/verify': 'E-mail address',
   '/rooms': 'Browse rooms', '/search': 'Search',
 });
 
