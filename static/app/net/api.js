@@ -11,7 +11,7 @@ import { Session } from './session.js';
  * @typedef {{role: string, last_read_seq: number}} Membership
  * @typedef {{id: string, kind: 'public' | 'private' | 'dm', name: string | null, topic: string | null,
  *            last_seq: number, created_at: string, member: Membership | null, members: number, unread: number,
- *            mentions?: number, peer?: Profile,
+ *            peer?: Profile,
  *            last_message?: {seq: number, from: string, ts: string, body: string | null}}} RoomSummary
  * @typedef {{emoji: string, users: string[]}} Reaction
  * @typedef {{room: string, seq: number, from: string, from_name?: string, cid: string, ts: string,
@@ -101,6 +101,11 @@ export async function updateMe(changes, etag) {
 
 /** @param {string} text @param {AbortSignal} [signal] @returns {Promise<Page<Profile>>} */
 export const findPeople = (text, signal) => get('/user/users', { search: text, limit: 20 }, signal);
+
+/** @typedef {Profile & {bio?: string, created_at?: string}} PublicProfile */
+
+/** @param {string} username @returns {Promise<PublicProfile>} */
+export const personNamed = (username) => get(`/user/users/${encodeURIComponent(username)}`);
 
 // Rooms
 

@@ -10,7 +10,7 @@ import { announcement } from './notices.js';
 import { dropDrafts } from './drafts.js';
 import { forgetPeople, meet, nameOf, online, person } from './people.js';
 import { forget, forgetRooms, know, rooms, roomsState } from './rooms.js';
-import { myId, phase, user } from './session.js';
+import { mentionsMe, myId, phase, user } from './session.js';
 
 /**
  * @typedef {import('./rooms.js').Room} Room
@@ -163,12 +163,6 @@ function heard(room, message) {
     const author = person(from).value;
     alert({ room: room.id, title: isForMe ? `${nameOf(author)} in ${room.title.value}` : nameOf(author), text: body, icon: author.avatar_url });
   }
-}
-
-/** @param {string} body */
-export function mentionsMe(body) {
-  const name = user.value?.username;
-  return Boolean(name) && new RegExp(`(^|[^\\w@])@${name?.replaceAll(/[.-]/g, '\\$&')}(?![\\w-])`, 'i').test(body);
 }
 
 /** @param {Room} room @param {Frame} frame */

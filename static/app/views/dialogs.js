@@ -9,6 +9,7 @@ const DIALOGS = /** @type {Record<string, any>} */ ({
   'edit-room': lazy(() => import('./edit-room.js').then(({ EditRoom }) => EditRoom)),
   invite: lazy(() => import('./invite.js').then(({ Invite }) => Invite)),
   jump: lazy(() => import('./jump.js').then(({ Jump }) => Jump)),
+  person: lazy(() => import('./person.js').then(({ Person }) => Person)),
   keys: lazy(() => import('./keys.js').then(({ Keys }) => Keys)),
 });
 
@@ -17,4 +18,4 @@ export function Dialogs() {
   return Shown ? html`<${Shown} onClose=${close} />` : null;
 }
 
-const close = () => go(withQuery('dialog', null), { replace: true });
+const close = () => go(withQuery({ dialog: null, name: null }), { replace: true });

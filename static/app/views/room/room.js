@@ -58,7 +58,7 @@ function Conversation({ room }) {
     <div class="room">
       <section class="conversation" aria-label="Conversation">
         <${Bar} title=${html`${kind !== 'dm' && html`<${Icon} name=${kind === 'private' ? 'lock' : 'hash'} size=${18} />`}${room.title.value}`} subtitle=${topic}>
-          <a class="button is-quiet" href=${withQuery('details', details ? null : '1')} aria-expanded=${details}>
+          <a class="button is-quiet" href=${withQuery({ details: details ? null : '1' })} aria-expanded=${details}>
             <${Icon} name="people" size=${18} /><span class="for-readers">Room details, </span>${members}<span class="for-readers"> ${members === 1 ? 'member' : 'members'}</span>
           </a>
         <//>
