@@ -9,7 +9,6 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
-mod acme;
 mod admin;
 mod configuration;
 mod detection;
