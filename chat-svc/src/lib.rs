@@ -33,6 +33,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use actix_web::web;
 use anyhow::Context as _;
+use broker::Broker;
 use irongate_shared::{
     clock::Clock,
     config::DatabaseUrl,
@@ -41,7 +42,7 @@ use irongate_shared::{
     service::{self, Program, Service, Started},
     token::Verifier,
 };
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -81,9 +82,13 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     let (tell, news) = mpsc::channel(NEWS);
     let (log, lanes) = log::Log::start(&platform.database, lanes, &clock, &metrics, &tell)?;
     drop(tell);
-    let (hub, hub_task) = hub::Task::new(database.clone(), metrics.clone(), news, broker::alone());
+    let broker = match &platform.redis {
+        Some(url) => Broker::redis(url, &metrics).context("REDIS_URL")?,
+        None => Broker::none(matches!(platform.database, DatabaseUrl::Postgres(_))),
+    };
+    let (hub, hub_task) = hub::Task::new(database.clone(), metrics.clone(), news, broker);
     let hub_task = tokio::spawn(hub_task.run());
-    let chat = chat::Chat::new(database.clone(), log, hub, clock, metrics, settings.limits.clone());
+    let chat = chat::Chat::new(database.clone(), log, hub, clock, metrics.clone(), settings.limits.clone());
 
     let drain = CancellationToken::new();
     let drained = TaskTracker::new();
@@ -116,7 +121,7 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
             workers => workers,
         },
         document: http::document(),
-        health: health(&database, &drain),
+        health: health(&database, &drain, platform.redis.is_some().then(|| metrics.broker_up.clone())),
         registry,
         on_connect: Some(ws::set_socket_options),
     };
@@ -141,9 +146,9 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     served
 }
 
-fn health(database: &Database, drain: &CancellationToken) -> Health {
+fn health(database: &Database, drain: &CancellationToken, broker: Option<IntGauge>) -> Health {
     let (database, drain) = (database.clone(), drain.clone());
-    Health::new("chat-svc")
+    let health = Health::new("chat-svc")
         .check("database", Need::Required, move || {
             let database = database.clone();
             async move { database.ping().await }
@@ -151,5 +156,12 @@ fn health(database: &Database, drain: &CancellationToken) -> Health {
         .check("accepting", Need::Required, move || {
             let stopping = drain.is_cancelled();
             async move { if stopping { Err("this replica is stopping".to_owned()) } else { Ok(()) } }
-        })
+        });
+    let Some(up) = broker else { return health };
+    health.check("redis", Need::Optional, move || {
+        let up = up.get() == 1;
+        async move {
+            if up { Ok(()) } else { Err("carries no events; the database is asked instead".to_owned()) }
+        }
+    })
 }

@@ -146,21 +146,21 @@ impl Task {
         match news {
             News::Committed(events) => {
                 for event in events {
-                    self.broker.publish(Word::Event(event.clone()));
+                    self.broker.publish(&Word::Event(event.clone()));
                     self.offer(event).await;
                 }
             }
             News::Reached(room, seq) => {
-                self.broker.publish(Word::Reached(room, seq));
+                self.broker.publish(&Word::Reached(room, seq));
                 self.reach(room, seq);
             }
             News::Gone(room) => {
-                self.broker.publish(Word::Gone(room));
+                self.broker.publish(&Word::Gone(room));
                 self.gone(room).await;
             }
             News::Notices(notices) => {
                 for Notice { user, frame } in notices {
-                    self.broker.publish(Word::Notice { user, frame: frame.clone() });
+                    self.broker.publish(&Word::Notice { user, frame: frame.clone() });
                     self.tell_everybody(&Delivery::Notice { user, frame }).await;
                 }
             }
@@ -193,11 +193,11 @@ impl Task {
     async fn pass(&mut self, passing: Passing) {
         match passing {
             Passing::Room { room, frame } => {
-                self.broker.publish(Word::Passing { room, frame: frame.clone() });
+                self.broker.publish(&Word::Passing { room, frame: frame.clone() });
                 self.tell_watchers(room, &Delivery::Passing { room, frame }).await;
             }
             Passing::User { user, frame } => {
-                self.broker.publish(Word::Notice { user, frame: frame.clone() });
+                self.broker.publish(&Word::Notice { user, frame: frame.clone() });
                 self.tell_everybody(&Delivery::Notice { user, frame }).await;
             }
         }

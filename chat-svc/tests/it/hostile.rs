@@ -23,25 +23,25 @@ async fn a_handshake_without_right_is_refused_by_plain_http() {
     let bearer = format!("Bearer {}", ann.token);
     let expired = app.token(ann.id, SessionId::new(), "ann", "Ann", Duration::ZERO);
 
-    assert_eq!(Socket::refused(&app, &[]).await, 401);
-    assert_eq!(Socket::refused(&app, &[("authorization", "Bearer nonsense")]).await, 401);
-    assert_eq!(Socket::refused(&app, &[("authorization", &format!("Bearer {expired}"))]).await, 401);
+    assert_eq!(Socket::refused(&app.base, &[]).await, 401);
+    assert_eq!(Socket::refused(&app.base, &[("authorization", "Bearer nonsense")]).await, 401);
+    assert_eq!(Socket::refused(&app.base, &[("authorization", &format!("Bearer {expired}"))]).await, 401);
     assert_eq!(
-        Socket::refused(&app, &[("authorization", &bearer), ("origin", "https://evil.example")]).await,
+        Socket::refused(&app.base, &[("authorization", &bearer), ("origin", "https://evil.example")]).await,
         403
     );
     assert_eq!(
-        Socket::refused(&app, &[("authorization", &bearer), ("sec-websocket-protocol", "chat.v9.json")])
+        Socket::refused(&app.base, &[("authorization", &bearer), ("sec-websocket-protocol", "chat.v9.json")])
             .await,
         400
     );
     let plain = app.http.get(format!("{}/chat/ws", app.base)).bearer_auth(&ann.token).send().await.unwrap();
     assert_eq!(plain.status(), 400);
     for origin in ["https://chat.test", &app.base] {
-        Socket::open_with(&app, &[("authorization", &bearer), ("origin", origin)]).await.expect(origin);
+        Socket::open_with(&app.base, &[("authorization", &bearer), ("origin", origin)]).await.expect(origin);
     }
     let _places = (ann.connect().await, ann.connect().await);
-    assert_eq!(Socket::refused(&app, &[("authorization", &bearer)]).await, 429);
+    assert_eq!(Socket::refused(&app.base, &[("authorization", &bearer)]).await, 429);
     app.stop().await;
 }
 

@@ -2,6 +2,8 @@
 //!
 //! - `rooms`, `messages`, `moderation`: what can be done in rooms, mostly over HTTP
 //! - `live`: the WebSocket: order, resume, replay
+//! - `replicas`: three of them over PostgreSQL and Redis
+//! - `lossless`: tries to prove that something is lost
 //! - `hostile`: clients that misbehave
 //! - `service`: health, documents, start and stop
 //!
@@ -16,8 +18,10 @@
 
 mod hostile;
 mod live;
+mod lossless;
 mod messages;
 mod moderation;
+mod replicas;
 mod rooms;
 mod service;
 mod support;

@@ -87,7 +87,7 @@ on_both! {
         let (ann, bob) = (app.user("ann"), app.user("bob"));
         let room = ann.create_room("public", "Garden").await;
         bob.join_room(&room).await;
-        let place = |user: &crate::support::User<'_>| format!("/chat/rooms/{room}/members/{}", user.id);
+        let place = |user: &crate::support::User| format!("/chat/rooms/{room}/members/{}", user.id);
 
         bob.put(&place(&bob), json!({ "role": "owner" })).await.expect(403);
         ann.put(&place(&ann), json!({ "role": "member" })).await.expect(409);

@@ -43,7 +43,7 @@ async fn a_replica_that_stops_takes_no_new_sockets_and_is_not_ready() {
     app.begin_stop();
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
 
-    assert_eq!(Socket::refused(&app, &[("authorization", &bearer)]).await, 503);
+    assert_eq!(Socket::refused(&app.base, &[("authorization", &bearer)]).await, 503);
     assert_eq!(app.http.get(format!("{}/health", app.base)).send().await.unwrap().status(), 503);
     app.stop().await;
 }

@@ -11,14 +11,12 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _, http},
 };
 
-use super::App;
-
 /// How long anything may take; generous, because speed is measured elsewhere.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub struct Socket {
-    pub stream: WebSocketStream<TcpStream>,
-    pub hello: Value,
+pub(crate) struct Socket {
+    pub(crate) stream: WebSocketStream<TcpStream>,
+    pub(crate) hello: Value,
     next_id: u32,
     /// Frames that came while something else was waited for.
     kept: VecDeque<Value>,
@@ -26,14 +24,14 @@ pub struct Socket {
 
 impl Socket {
     /// Opens as a browser does: the token among the protocols.
-    pub async fn open(app: &App, token: &str) -> Result<Self, Error> {
+    pub(crate) async fn open(base: &str, token: &str) -> Result<Self, Error> {
         let encoded = BASE64_URL_SAFE_NO_PAD.encode(token);
         let protocols = format!("chat.v1.json, base64url.bearer.chat.{encoded}");
-        Self::open_with(app, &[("sec-websocket-protocol", &protocols)]).await
+        Self::open_with(base, &[("sec-websocket-protocol", &protocols)]).await
     }
 
-    pub async fn open_with(app: &App, headers: &[(&str, &str)]) -> Result<Self, Error> {
-        let address = app.base.trim_start_matches("http://");
+    pub(crate) async fn open_with(base: &str, headers: &[(&str, &str)]) -> Result<Self, Error> {
+        let address = base.trim_start_matches("http://");
         let mut request = format!("ws://{address}/chat/ws").into_client_request()?;
         for (name, value) in headers {
             let name: http::HeaderName = name.parse().expect("a header name");
@@ -51,25 +49,25 @@ impl Socket {
     }
 
     /// The status of a refused handshake.
-    pub async fn refused(app: &App, headers: &[(&str, &str)]) -> u16 {
-        match Self::open_with(app, headers).await {
+    pub(crate) async fn refused(base: &str, headers: &[(&str, &str)]) -> u16 {
+        match Self::open_with(base, headers).await {
             Err(Error::Http(answer)) => answer.status().as_u16(),
             Err(other) => panic!("expected an HTTP refusal, got {other}"),
             Ok(_) => panic!("expected a refusal, and the WebSocket opened"),
         }
     }
 
-    pub async fn post(&mut self, frame: &Value) {
+    pub(crate) async fn post(&mut self, frame: &Value) {
         self.stream.send(Message::text(frame.to_string())).await.expect("the frame goes out");
     }
 
     /// Sends a frame with an id; waits for its `ok` or `err`.
-    pub async fn ask(&mut self, mut frame: Value) -> Value {
+    pub(crate) async fn ask(&mut self, mut frame: Value) -> Value {
         let id = self.post_asking(&mut frame).await;
         self.answer_to(id).await
     }
 
-    pub async fn post_asking(&mut self, frame: &mut Value) -> u32 {
+    pub(crate) async fn post_asking(&mut self, frame: &mut Value) -> u32 {
         let id = self.next_id;
         self.next_id += 1;
         frame["id"] = json!(id);
@@ -77,34 +75,34 @@ impl Socket {
         id
     }
 
-    pub async fn answer_to(&mut self, id: u32) -> Value {
+    pub(crate) async fn answer_to(&mut self, id: u32) -> Value {
         self.find(&format!("an answer to {id}"), |frame| {
             frame["id"] == id && (frame["t"] == "ok" || frame["t"] == "err")
         })
         .await
     }
 
-    pub async fn join(&mut self, room: &str) -> Value {
+    pub(crate) async fn join(&mut self, room: &str) -> Value {
         let ok = self.ask(json!({ "t": "join", "room": room })).await;
         assert_eq!(ok["t"], "ok", "{ok}");
         ok
     }
 
-    pub async fn join_after(&mut self, room: &str, after: i64) -> Value {
+    pub(crate) async fn join_after(&mut self, room: &str, after: i64) -> Value {
         self.ask(json!({ "t": "join", "room": room, "after": after })).await
     }
 
-    pub async fn send(&mut self, room: &str, cid: &str, body: &str) -> Value {
+    pub(crate) async fn send(&mut self, room: &str, cid: &str, body: &str) -> Value {
         self.ask(json!({ "t": "send", "room": room, "cid": cid, "body": body })).await
     }
 
     /// The next frame of this type; what comes before it is kept.
-    pub async fn next(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next(&mut self, kind: &str) -> Value {
         self.find(&format!("a frame `{kind}`"), |frame| frame["t"] == kind).await
     }
 
     /// The next durable event of any kind.
-    pub async fn event(&mut self) -> Value {
+    pub(crate) async fn event(&mut self) -> Value {
         self.find("an event", |frame| {
             frame["seq"].is_i64() && frame["t"] != "ok" && frame["t"] != "read" && frame["t"] != "notify"
         })
@@ -112,7 +110,7 @@ impl Socket {
     }
 
     /// The next `count` durable events' seqs.
-    pub async fn seqs(&mut self, count: usize) -> Vec<i64> {
+    pub(crate) async fn seqs(&mut self, count: usize) -> Vec<i64> {
         let mut seqs = Vec::new();
         while seqs.len() < count {
             seqs.push(self.event().await["seq"].as_i64().expect("a seq"));
@@ -120,7 +118,7 @@ impl Socket {
         seqs
     }
 
-    pub async fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         if let Some(at) = self.kept.iter().position(&wanted) {
             return self.kept.remove(at).expect("just found");
         }
@@ -147,13 +145,13 @@ impl Socket {
     }
 
     /// Whether nothing of this type comes while a round trip is made.
-    pub async fn hears_no(&mut self, kind: &str) -> bool {
+    pub(crate) async fn hears_no(&mut self, kind: &str) -> bool {
         self.ask(json!({ "t": "leave", "room": uuid::Uuid::now_v7().to_string() })).await;
         !self.kept.iter().any(|frame| frame["t"] == kind)
     }
 
     /// Reads to the end; says the close code.
-    pub async fn closed(&mut self) -> u16 {
+    pub(crate) async fn closed(&mut self) -> u16 {
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
                 match self.stream.next().await {

@@ -4,36 +4,38 @@ use irongate_shared::id::{SessionId, UserId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{App, Socket};
+use super::Socket;
 
-pub struct User<'a> {
-    pub app: &'a App,
-    pub id: UserId,
-    pub session: SessionId,
-    pub token: String,
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) http: reqwest::Client,
+    /// The replica that this user speaks to.
+    pub(crate) base: String,
+    pub(crate) id: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) token: String,
 }
 
 /// An answer, read whole.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:#}", self.body);
         self.body
     }
 }
 
-impl User<'_> {
-    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+impl User {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         let mut request = self
-            .app
             .http
-            .request(method, format!("{}{path}", self.app.base))
+            .request(method, format!("{}{path}", self.base))
             .header("authorization", format!("Bearer {}", self.token));
         if let Some(body) = body {
             request = request.json(&body);
@@ -45,38 +47,38 @@ impl User<'_> {
         Answer { status, body }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, None).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::PUT, path, Some(body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::PATCH, path, Some(body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.ask(Method::DELETE, path, None).await
     }
 
     /// Makes a room; says its id.
-    pub async fn create_room(&self, kind: &str, name: &str) -> String {
+    pub(crate) async fn create_room(&self, kind: &str, name: &str) -> String {
         let room = self.post("/chat/rooms", json!({ "kind": kind, "name": name })).await.expect(201);
         room["id"].as_str().expect("an id").to_owned()
     }
 
-    pub async fn join_room(&self, room: &str) {
+    pub(crate) async fn join_room(&self, room: &str) {
         self.ask(Method::PUT, &format!("/chat/rooms/{room}/members/me"), None).await.expect(200);
     }
 
     /// Sends over HTTP; says the message.
-    pub async fn send(&self, room: &str, body: &str) -> Value {
+    pub(crate) async fn send(&self, room: &str, body: &str) -> Value {
         let cid = uuid::Uuid::now_v7().to_string();
         self.post(&format!("/chat/rooms/{room}/messages"), json!({ "cid": cid, "body": body }))
             .await
@@ -84,13 +86,18 @@ impl User<'_> {
     }
 
     /// The bodies of the newest messages, oldest first.
-    pub async fn bodies(&self, room: &str) -> Vec<String> {
+    pub(crate) async fn bodies(&self, room: &str) -> Vec<String> {
         let page = self.get(&format!("/chat/rooms/{room}/messages")).await.expect(200);
         let items = page["items"].as_array().expect("items");
         items.iter().map(|item| item["body"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    pub async fn connect(&self) -> Socket {
-        Socket::open(self.app, &self.token).await.expect("the WebSocket opens")
+    /// The same user at another replica.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) async fn connect(&self) -> Socket {
+        Socket::open(&self.base, &self.token).await.expect("the WebSocket opens")
     }
 }
