@@ -153,9 +153,6 @@ export const removeMember = (id, user) => signed('DELETE', `${roomPath(id)}/memb
 /** @param {string} id @param {string} user */
 export const ban = (id, user) => signed('PUT', `${roomPath(id)}/bans/${encodeURIComponent(user)}`, { json: {} });
 
-/** Who of a room is there right now. @param {string} id @returns {Promise<{items: {user: string, status: string}[]}>} */
-export const presence = (id) => get(`${roomPath(id)}/presence`);
-
 /** @param {{text: string, room?: string | null, cursor?: string | null, signal?: AbortSignal}} wanted @returns {Promise<Page<Message>>} */
 export const findMessages = ({ text, room: id, cursor, signal }) => get('/chat/search', { q: text, room: id, cursor, limit: 30 }, signal);
 

@@ -267,8 +267,6 @@ export async function loadMembers(room) {
   } while (cursor);
   all.forEach(({ user: profile }) => meet(profile));
   room.members.value = all;
-  // Presence is a courtesy: without it everybody just looks away.
-  api.presence(room.id).then(({ items }) => items.forEach((one) => { online(one.user).value = one.status !== 'offline'; }), () => {});
 }
 
 /** Everything up to the newest message was seen. @param {Room} room */

@@ -69,7 +69,7 @@ function TurnOn({ onClose }) {
       <form class="stack" onSubmit=${submit}>
         <p class="is-soft">Scan this with your authenticator app, then type the six digits that it shows.</p>
         ${setup
-          ? html`<${QrCode} text=${setup.otpauth_url} label="Setup code for the authenticator app" /><p class="is-soft">Or type this key: <span class="secret">${setup.secret.match(/.{1,4}/g)?.join(' ')}</span></p>`
+          ? html`<${QrCode} text=${setup.otpauth_url} label="QR image for the authenticator app" /><p class="is-soft">Or type this key: <span class="secret">${setup.secret.match(/.{1,4}/g)?.join(' ')}</span></p>`
           : !error && html`<${Loading} />`}
         <${FormError} error=${error} />
         <${Field} label="Code" name="code" value=${code} onInput=${setCode} inputmode="numeric" autocomplete="one-time-code" required />
