@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::{
     config::Settings,
     guard::{identity::Identities, rate::Limiter},
-    lane::static_files::site::Site,
+    lane::{full::FullLane, static_files::site::Site},
     listen::caps::ConnectionCaps,
     observe::Observe,
     snapshot::{self, Snapshot},
@@ -32,6 +32,7 @@ pub(crate) struct Gateway {
     pub(crate) certificates: Certificates,
     pub(crate) observe: Observe,
     pub(crate) identities: Identities,
+    pub(crate) full: FullLane,
     pub(crate) caps: ConnectionCaps,
     /// Per route (`None`: all together) and address.
     pub(crate) limiter: Limiter<(Option<Arc<str>>, IpAddr)>,
@@ -74,6 +75,7 @@ impl Gateway {
             certificates: parts.certificates,
             observe: parts.observe,
             identities: parts.identities,
+            full: FullLane::new(),
             caps: ConnectionCaps::default(),
             limiter: Limiter::default(),
             data: parts.data,

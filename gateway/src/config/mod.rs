@@ -67,7 +67,8 @@ pub struct Listen {
     /// Addresses for plain HTTP: redirects to HTTPS, `/health`, and ACME challenges. Empty: none.
     #[serde(deserialize_with = "one_or_many")]
     pub http: Vec<String>,
-    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2).
+    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2). Empty: the plain listener serves everything, for a proxy
+    /// in front that has TLS.
     #[serde(deserialize_with = "one_or_many")]
     pub https: Vec<String>,
     /// The port that redirects name; absent: the port of the first `https` address.
@@ -330,6 +331,17 @@ pub enum Balance {
     Hash,
 }
 
+/// What is spoken to a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    #[default]
+    Http,
+    Https,
+    H2c,
+    H2,
+}
+
 /// A service: several servers that answer alike.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -338,6 +350,13 @@ pub struct Upstream {
     /// (`"10.0.0.1:80 weight=3"`), or the word `backup` (used only when no other is up).
     #[serde(deserialize_with = "one_or_many")]
     pub servers: Vec<String>,
+    /// What the servers speak: `http` (1.1), `https`, `h2c` (HTTP/2 without TLS) or `h2`. All but `http` are
+    /// checked for health by a connection alone.
+    pub protocol: Protocol,
+    /// For `https` and `h2`: the name in the servers' certificates.
+    pub tls_name: Option<String>,
+    /// PEM file with the root that signed them; absent: the system's roots.
+    pub tls_root: Option<PathBuf>,
     /// How a server is picked: `least-request`, `round-robin` or `hash`.
     pub balance: Balance,
     /// For `hash`: `client`, `header:NAME` or `cookie:NAME`.
@@ -364,6 +383,9 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            protocol: Protocol::Http,
+            tls_name: None,
+            tls_root: None,
             balance: Balance::LeastRequest,
             hash_on: "client".into(),
             resolve_every: Period::from_secs(3),

@@ -13,6 +13,7 @@ use pingora::server::ShutdownWatch;
 
 use crate::{
     admin,
+    config::Protocol,
     exchange::{Connection, Downstream, Exchange, Record},
     fault::{ClientFault, Fault},
     gateway::Gateway,
@@ -92,8 +93,9 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
         // Operators have a listener of their own, with a token of its own.
         Door::Admin => return admin::answer(context, exchange).await,
         // Plain HTTP only leads to HTTPS.
-        Door::Plain => return plain(context, exchange).await,
-        Door::Secure => {}
+        Door::Plain if !snapshot.settings.listen.https.is_empty() => return plain(context, exchange).await,
+        // Without HTTPS of our own (a proxy in front has it) the plain listener is the main one.
+        Door::Plain | Door::Secure => {}
     }
     // Not for this machine's own names: a browser would force HTTPS on every other port of it.
     if let Some(hsts) = &snapshot.hsts
@@ -170,6 +172,9 @@ async fn answer(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Arc<
     match &route.action {
         Action::Files => lane::static_files::answer(exchange, &context.gateway.site).await,
         Action::Redirect { to, status } => lane::redirect::to_configured(exchange, to, *status).await,
+        Action::Proxy { pool, .. } if pool.settings().raw.protocol != Protocol::Http => {
+            context.gateway.full.answer(exchange, route, pool, context.shutdown).await
+        }
         Action::Proxy { pool, .. } if lane::tunnel::is_wanted(&exchange.request) => {
             lane::tunnel::answer(exchange, route, pool, &context.gateway.observe, context.shutdown).await
         }

@@ -7,6 +7,7 @@ use std::{io, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
+use pingora::protocols::{Stream, http::ServerSession};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -330,6 +331,35 @@ impl Http1 {
             }
         };
         let _ = timeout(LINGER_TIME, linger).await;
+    }
+
+    pub(crate) fn take_session(&mut self, head: &RequestHead) -> ServerSession {
+        let mut text = BytesMut::with_capacity(head.fields.as_wire().len() + head.target.len() + 64);
+        text.extend_from_slice(head.method.as_str().as_bytes());
+        text.extend_from_slice(b" ");
+        text.extend_from_slice(head.target.as_bytes());
+        text.extend_from_slice(b" ");
+        text.extend_from_slice(head.version.name().as_bytes());
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(head.fields.as_wire());
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(&self.input.split());
+        let mut session =
+            ServerSession::new_http1(Box::new(std::mem::replace(&mut self.socket, Socket::away())));
+        session.set_pipelined_prefix(text);
+        session.set_keepalive(self.keep_alive.then_some(60));
+        session.set_read_timeout(Some(self.deadlines.body_read));
+        session.set_write_timeout(Some(self.deadlines.write));
+        self.answer = Answer::Aborted;
+        session
+    }
+
+    pub(crate) fn give_back(&mut self, stream: Option<Stream>) {
+        if let Some(socket) = stream.and_then(|stream| stream.into_any().downcast::<Socket>().ok()) {
+            self.socket = *socket;
+            self.body = BodyDecoder::new(Framing::None);
+            self.answer = Answer::Done;
+        }
     }
 
     /// Gives up the connection to a tunnel, with what was read beyond the head.

@@ -17,7 +17,8 @@ use crate::{
 const WRITE_SIZE: usize = 64 * 1024;
 
 pub(crate) struct Http2 {
-    session: ServerSession,
+    /// Empty while Pingora has it.
+    session: Option<ServerSession>,
     body_read: u64,
     body_limit: u64,
     /// RFC 9113 §8.1.1: the body must be exactly as long as announced.
@@ -42,7 +43,7 @@ impl Http2 {
             Framing::None | Framing::Chunked | Framing::Close => None,
         };
         Self {
-            session,
+            session: Some(session),
             body_read: 0,
             body_limit: u64::MAX,
             announced,
@@ -57,8 +58,9 @@ impl Http2 {
     }
 
     pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, Fault> {
+        let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
         // Pingora has no deadline on reading HTTP/2 bodies.
-        let piece = match timeout(self.deadlines.body_read, self.session.read_request_body()).await {
+        let piece = match timeout(self.deadlines.body_read, session.read_request_body()).await {
             Err(_) => return Err(ClientFault::SlowBody.into()),
             Ok(Err(_)) => return Err(ClientFault::Gone.into()),
             Ok(Ok(piece)) => piece,
@@ -100,7 +102,8 @@ impl Http2 {
             let _ = head.insert_header(http::header::CONTENT_LENGTH, length);
         }
         self.answer = Answer::Open;
-        self.session.write_response_header(Box::new(head)).await.map_err(|_| self.lost())
+        let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
+        session.write_response_header(Box::new(head)).await.map_err(|_| self.lost())
     }
 
     pub(crate) async fn write_body(&mut self, mut data: Bytes) -> Result<(), Fault> {
@@ -109,7 +112,8 @@ impl Http2 {
         }
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(WRITE_SIZE));
-            match timeout(self.deadlines.write, self.session.write_response_body(piece, false)).await {
+            let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
+            match timeout(self.deadlines.write, session.write_response_body(piece, false)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(self.lost()),
             }
@@ -120,7 +124,8 @@ impl Http2 {
     pub(crate) async fn finish(&mut self) -> Result<(), Fault> {
         if self.answer == Answer::Open {
             self.answer = Answer::Done;
-            let end = self.session.write_response_body(Bytes::new(), true);
+            let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
+            let end = session.write_response_body(Bytes::new(), true);
             match timeout(Duration::from_secs(5), end).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(self.lost()),
@@ -131,7 +136,14 @@ impl Http2 {
 
     pub(crate) fn abort(&mut self) {
         self.answer = Answer::Aborted;
-        self.session.shutdown_with_reason(h2_reason::INTERNAL_ERROR.into());
+        if let Some(session) = &mut self.session {
+            session.shutdown_with_reason(h2_reason::INTERNAL_ERROR.into());
+        }
+    }
+
+    pub(crate) fn take_session(&mut self) -> Option<ServerSession> {
+        self.answer = Answer::Aborted;
+        self.session.take()
     }
 
     fn lost(&mut self) -> Fault {
@@ -140,7 +152,7 @@ impl Http2 {
     }
 
     pub(crate) async fn gone(&mut self) {
-        match self.session.watch_h2_stream_close() {
+        match self.session.as_mut().and_then(ServerSession::watch_h2_stream_close) {
             Some(idle) => {
                 let _ = idle.await;
             }

@@ -15,6 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
+use pingora::protocols::{Stream, http::ServerSession};
 
 use crate::{fault::Fault, wire::Fields, wire::RequestHead};
 
@@ -189,6 +190,22 @@ impl Downstream<'_> {
         match self {
             Downstream::Http1(h1) => h1.head_written(),
             Downstream::Http2(h2) => h2.head_written(),
+        }
+    }
+
+    /// Lends the connection to Pingora as a session at the start of this very request; `None` when it is lent
+    /// already.
+    pub(crate) fn take_session(&mut self, head: &RequestHead) -> Option<ServerSession> {
+        match self {
+            Downstream::Http1(h1) => Some(h1.take_session(head)),
+            Downstream::Http2(h2) => h2.take_session(),
+        }
+    }
+
+    /// The request was answered by Pingora; what is left of an HTTP/1.1 connection comes back, if it is usable.
+    pub(crate) fn give_back(&mut self, stream: Option<Stream>) {
+        if let Downstream::Http1(h1) = self {
+            h1.give_back(stream);
         }
     }
 

@@ -13,6 +13,7 @@ mod acme;
 mod admin;
 mod configuration;
 mod detection;
+mod full_lane;
 mod hostile;
 mod proxying;
 mod static_files;
