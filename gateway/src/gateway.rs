@@ -16,7 +16,10 @@ use tokio::sync::watch;
 
 use crate::{
     config::Settings,
-    guard::{identity::Identities, rate::Limiter},
+    guard::{
+        identity::Identities,
+        rate::{Caller, Limiter},
+    },
     lane::{full::FullLane, static_files::site::Site},
     listen::caps::ConnectionCaps,
     observe::Observe,
@@ -34,8 +37,9 @@ pub(crate) struct Gateway {
     pub(crate) identities: Identities,
     pub(crate) full: FullLane,
     pub(crate) caps: ConnectionCaps,
-    /// Per route (`None`: all together) and address.
-    pub(crate) limiter: Limiter<(Option<Arc<str>>, IpAddr)>,
+    /// Per route (`None`: all together) and caller.
+    pub(crate) limiter: Limiter<(Option<Arc<str>>, Caller)>,
+    pub(crate) handshakes: Limiter<IpAddr>,
     pub(crate) data: PathBuf,
     pub(crate) admin_token: String,
     source: Source,
@@ -78,6 +82,7 @@ impl Gateway {
             full: FullLane::new(),
             caps: ConnectionCaps::default(),
             limiter: Limiter::default(),
+            handshakes: Limiter::default(),
             data: parts.data,
             admin_token: parts.admin_token,
             source: parts.source,

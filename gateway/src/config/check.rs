@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method, StatusCode};
 use irongate_shared::config::{ConfigError, ConfigErrors};
 
-use super::{Cors, Protocol, Settings, TlsMode};
+use super::{Cors, Protocol, RateBy, Settings, TlsMode};
 use crate::{
     guard::{
         addresses::{AddressRule, Network},
@@ -237,6 +237,9 @@ fn route(
             }
         })
         .collect();
+    if raw.rate_by == RateBy::User && raw.auth.is_none() {
+        mistakes.hint(&place, "counts requests by user, but asks for no token", "add `auth = \"required\"`");
+    }
     let identity = match raw.auth {
         Some(super::Auth::Required) => Some(RequiredIdentity { roles: raw.roles.clone() }),
         None => {
@@ -258,6 +261,7 @@ fn route(
             answer_timeout: raw.timeout.map(irongate_shared::config::Period::get),
             tunnel_idle: raw.tunnel_idle.map_or(TUNNEL_IDLE, irongate_shared::config::Period::get),
             rate: rate(raw.rate.unwrap_or(0), raw.burst.unwrap_or(0)),
+            rate_by: raw.rate_by,
         },
         addresses: address_rule(&raw.allow, &raw.deny, &place, mistakes),
         identity,

@@ -255,6 +255,8 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one address.
     pub connections_per_address: usize,
+    /// New connections per second of one address, and as many saved up.
+    pub handshakes_per_address: u32,
     /// Requests on one HTTP/1.1 connection.
     pub requests_per_connection: u32,
     /// Requests at a time on one HTTP/2 connection.
@@ -279,6 +281,7 @@ impl Default for Limits {
             idle_timeout: Period::from_secs(75),
             connections: 50_000,
             connections_per_address: 4_000,
+            handshakes_per_address: 2_000,
             requests_per_connection: 10_000,
             streams: 100,
             control_frames: 2_000,
@@ -494,9 +497,11 @@ pub struct Route {
     pub timeout: Option<Period>,
     /// WebSockets: closed after this time without a byte in either direction. Absent: `"2h"`.
     pub tunnel_idle: Option<Period>,
-    /// Requests per second of one address on this route, and how many more it may save up.
+    /// Requests per second of one caller on this route, and how many more it may save up.
     pub rate: Option<u32>,
     pub burst: Option<u32>,
+    /// Who is one caller: an `address`, or a `user` (which needs `auth = "required"`).
+    pub rate_by: RateBy,
     /// `required`: only with a valid access token; absent: the service decides.
     pub auth: Option<Auth>,
     /// Roles of which the token must have one.
@@ -512,6 +517,14 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// Fields set on answers.
     pub response_headers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateBy {
+    #[default]
+    Address,
+    User,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

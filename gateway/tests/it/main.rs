@@ -15,6 +15,7 @@ mod configuration;
 mod detection;
 mod full_lane;
 mod hostile;
+mod identity;
 mod proxying;
 mod static_files;
 mod support;
