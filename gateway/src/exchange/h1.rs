@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{BodySize, socket::Socket};
+use super::{BodyPace, BodySize, socket::Socket};
 use crate::{
     fault::{ClientFault, Fault},
     wire::{BodyDecoder, Decoded, Fields, Framing, RequestHead, request::Version},
@@ -43,8 +43,7 @@ pub(crate) struct Http1 {
     pub(crate) input: BytesMut,
     output: Vec<u8>,
     body: BodyDecoder,
-    body_read: u64,
-    body_limit: u64,
+    pace: BodyPace,
     deadlines: Deadlines,
     version: Version,
     is_head_request: bool,
@@ -72,8 +71,7 @@ impl Http1 {
             input: BytesMut::new(),
             output: Vec::new(),
             body: BodyDecoder::new(Framing::None),
-            body_read: 0,
-            body_limit: u64::MAX,
+            pace: BodyPace::new(),
             deadlines,
             version: Version::Http11,
             is_head_request: false,
@@ -86,8 +84,7 @@ impl Http1 {
     /// Makes ready for the request that was just read.
     pub(crate) fn begin(&mut self, head: &RequestHead, keep_alive: bool, deadlines: Deadlines) {
         self.body = head.decoder();
-        self.body_read = 0;
-        self.body_limit = u64::MAX;
+        self.pace = BodyPace::new();
         self.deadlines = deadlines;
         self.version = head.version;
         self.is_head_request = head.method == http::Method::HEAD;
@@ -103,7 +100,7 @@ impl Http1 {
     }
 
     pub(crate) fn limit_body(&mut self, bytes: u64) {
-        self.body_limit = bytes;
+        self.pace.limit = bytes;
     }
 
     pub(crate) async fn read_body(&mut self) -> Result<Option<bytes::Bytes>, Fault> {
@@ -111,10 +108,7 @@ impl Http1 {
             match self.body.decode(&mut self.input).map_err(ClientFault::BadBody)? {
                 Decoded::End => return Ok(None),
                 Decoded::Data(data) => {
-                    self.body_read += data.len() as u64;
-                    if self.body_read > self.body_limit {
-                        return Err(ClientFault::BodyTooLarge { limit: self.body_limit }.into());
-                    }
+                    self.pace.came(data.len())?;
                     return Ok(Some(data));
                 }
                 Decoded::More => {
@@ -122,7 +116,8 @@ impl Http1 {
                         self.awaits_continue = false;
                         self.write_raw(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
                     }
-                    match timeout(self.deadlines.body_read, self.fill()).await {
+                    let patience = self.pace.patience(self.deadlines.body_read);
+                    match timeout(patience, self.fill()).await {
                         Err(_) => return Err(ClientFault::SlowBody.into()),
                         Ok(Ok(true)) => {}
                         Ok(Ok(false) | Err(_)) => {

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::{http::ResponseHeader, protocols::http::ServerSession};
 use tokio::time::timeout;
 
-use super::{BodySize, h1::Deadlines};
+use super::{BodyPace, BodySize, h1::Deadlines};
 use crate::{
     fault::{ClientFault, Fault},
     wire::{Fields, Framing, Malformed, RequestHead, request},
@@ -19,8 +19,7 @@ const WRITE_SIZE: usize = 64 * 1024;
 pub(crate) struct Http2 {
     /// Empty while Pingora has it.
     session: Option<ServerSession>,
-    body_read: u64,
-    body_limit: u64,
+    pace: BodyPace,
     /// RFC 9113 §8.1.1: the body must be exactly as long as announced.
     announced: Option<u64>,
     deadlines: Deadlines,
@@ -44,8 +43,7 @@ impl Http2 {
         };
         Self {
             session: Some(session),
-            body_read: 0,
-            body_limit: u64::MAX,
+            pace: BodyPace::new(),
             announced,
             deadlines,
             is_head_request: head.method == http::Method::HEAD,
@@ -54,29 +52,27 @@ impl Http2 {
     }
 
     pub(crate) fn limit_body(&mut self, bytes: u64) {
-        self.body_limit = bytes;
+        self.pace.limit = bytes;
     }
 
     pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, Fault> {
         let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
         // Pingora has no deadline on reading HTTP/2 bodies.
-        let piece = match timeout(self.deadlines.body_read, session.read_request_body()).await {
+        let patience = self.pace.patience(self.deadlines.body_read);
+        let piece = match timeout(patience, session.read_request_body()).await {
             Err(_) => return Err(ClientFault::SlowBody.into()),
             Ok(Err(_)) => return Err(ClientFault::Gone.into()),
             Ok(Ok(piece)) => piece,
         };
         let Some(data) = piece else {
             return match self.announced {
-                Some(announced) if announced != self.body_read => {
+                Some(announced) if announced != self.pace.read => {
                     Err(ClientFault::BadBody(crate::wire::body::BadBody::Truncated).into())
                 }
                 _ => Ok(None),
             };
         };
-        self.body_read += data.len() as u64;
-        if self.body_read > self.body_limit {
-            return Err(ClientFault::BodyTooLarge { limit: self.body_limit }.into());
-        }
+        self.pace.came(data.len())?;
         Ok(Some(data))
     }
 

@@ -110,7 +110,7 @@ pub(crate) fn to_service(request: &Request) -> Fields {
     let client = &request.client;
     match &client.forwarded_for {
         Some(earlier) => {
-            passed.push_cleaned("x-forwarded-for", &format!("{earlier}, {}", request.connection.peer.ip()))
+            passed.push_cleaned("x-forwarded-for", &format!("{earlier}, {}", request.connection.peer.ip()));
         }
         None => passed.push("x-forwarded-for", client.address.to_string()),
     }
