@@ -16,8 +16,11 @@ use tokio::sync::watch;
 
 use crate::{
     config::Settings,
-    guard::{identity::Identities, rate::Limiter},
-    lane::static_files::site::Site,
+    guard::{
+        identity::Identities,
+        rate::{Caller, Limiter},
+    },
+    lane::{full::FullLane, static_files::site::Site},
     listen::caps::ConnectionCaps,
     observe::Observe,
     snapshot::{self, Snapshot},
@@ -32,9 +35,11 @@ pub(crate) struct Gateway {
     pub(crate) certificates: Certificates,
     pub(crate) observe: Observe,
     pub(crate) identities: Identities,
+    pub(crate) full: FullLane,
     pub(crate) caps: ConnectionCaps,
-    /// Per route (`None`: all together) and address.
-    pub(crate) limiter: Limiter<(Option<Arc<str>>, IpAddr)>,
+    /// Per route (`None`: all together) and caller.
+    pub(crate) limiter: Limiter<(Option<Arc<str>>, Caller)>,
+    pub(crate) handshakes: Limiter<IpAddr>,
     pub(crate) data: PathBuf,
     pub(crate) admin_token: String,
     source: Source,
@@ -74,8 +79,10 @@ impl Gateway {
             certificates: parts.certificates,
             observe: parts.observe,
             identities: parts.identities,
+            full: FullLane::new(),
             caps: ConnectionCaps::default(),
             limiter: Limiter::default(),
+            handshakes: Limiter::default(),
             data: parts.data,
             admin_token: parts.admin_token,
             source: parts.source,

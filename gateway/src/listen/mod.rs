@@ -4,7 +4,10 @@
 pub(crate) mod caps;
 pub(crate) mod drain;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use pingora::{
@@ -21,6 +24,7 @@ use crate::{
     edge::{self, Door},
     exchange::{Connection, TlsSession, socket::Socket},
     gateway::Gateway,
+    guard::rate::RateLimit,
 };
 
 /// How long the first listeners wait for the upstreams' first health checks.
@@ -62,6 +66,11 @@ impl ServerApp for Entrance {
         let digest = tcp.get_socket_digest()?;
         let peer = *digest.peer_addr()?.as_inet()?;
         let limits = &gateway.snapshot().settings.limits;
+        let per_second = limits.handshakes_per_address.max(1);
+        let handshakes = RateLimit { per_second, burst: per_second };
+        if !gateway.handshakes.admit(peer.ip().to_canonical(), handshakes, Instant::now()).allowed {
+            return None;
+        }
         let _place = gateway.caps.admit(peer.ip().to_canonical(), limits)?;
         let _open = gateway.observe.connection_opened();
         gateway.registry.first_pass(FIRST_PASS).await;
