@@ -83,7 +83,7 @@ export function Profile() {
       </div>
     </div>
     <form class="stack" onSubmit=${submit}>
-      <${FormError} error=${Object.keys(fields).length ? null : error} />
+      <${FormError} error=${error} fields=${['display_name', 'bio', 'email']} />
       <${Field} label="Display name" ...${field('display_name')} autocomplete="name" maxlength="64" />
       <${Field} label="About you" multiline optional ...${field('bio')} maxlength="500" />
       <${Field} label="E-mail" type="email" ...${field('email')} autocomplete="email" required hint="Not shown to others." />
