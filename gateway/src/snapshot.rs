@@ -48,6 +48,7 @@ pub(crate) struct Checked {
 pub(crate) fn check(settings: Settings) -> Result<Checked, ConfigErrors> {
     let mut mistakes = Mistakes::default();
     check::listeners(&settings, &mut mistakes);
+    check::tls(&settings, &mut mistakes);
     let pools = check::upstreams(&settings, &mut mistakes);
     let trial = Registry::new().configure(pools.clone());
     let _ = check::routes(&settings, &trial, &mut mistakes);

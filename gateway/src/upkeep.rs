@@ -17,9 +17,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::TlsMode, gateway::Gateway};
+use crate::{config::TlsMode, gateway::Gateway, tls::acme};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Before the second try of an order; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
 /// How often the self-signed certificate is looked at for renewal.
 const RENEWAL: Duration = Duration::from_secs(3600);
 
@@ -35,6 +37,7 @@ impl BackgroundService for Upkeep {
         tasks.spawn(async move { gateway.registry.run(token).await });
         tasks.spawn(numbers(self.0.clone(), stop.clone()));
         tasks.spawn(files(self.0.clone(), stop.clone()));
+        tasks.spawn(orders(self.0.clone(), stop.clone()));
         tasks.spawn(hangup(self.0.clone(), stop.clone()));
         // Health checks go on while requests in flight finish: they may need another server yet.
         let _ = shutdown.wait_for(|down| *down).await;
@@ -51,6 +54,36 @@ async fn numbers(gateway: Arc<Gateway>, stop: CancellationToken) {
     loop {
         tokio::select! {
             _ = tick.tick() => gateway.observe.tick(),
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// Orders certificates from the ACME authority when they are due; after a failure it waits ever longer, as
+/// authorities ask for.
+async fn orders(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut failures = 0u32;
+    loop {
+        let settings = gateway.snapshot().settings.tls.clone();
+        let mut pause = SECOND;
+        if settings.mode == TlsMode::Acme && acme::is_due(&settings, &gateway.data) {
+            tracing::info!(hosts = settings.hosts.join(", "), "a certificate is ordered");
+            match acme::order(&settings, &gateway.data, &gateway.certificates.challenges).await {
+                Ok(()) => {
+                    failures = 0;
+                    reload(&gateway).await;
+                }
+                Err(error) => {
+                    failures += 1;
+                    pause = FIRST_PAUSE.saturating_mul(1 << failures.min(7)).min(RENEWAL);
+                    tracing::error!(%error, next_try_s = pause.as_secs(), "the certificate was not obtained");
+                }
+            }
+        } else if settings.mode == TlsMode::Acme {
+            pause = RENEWAL / 60;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
         }
     }

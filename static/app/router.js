@@ -28,11 +28,13 @@ export function go(to, { replace = false } = {}) {
   address.value = target;
 }
 
-/** The address with one query value changed; `null` takes it away. @param {string} name @param {string | null} value */
-export function withQuery(name, value) {
+/** The address with query values changed; `null` takes one away. @param {Record<string, string | null>} changes */
+export function withQuery(changes) {
   const target = new URL(address.value);
-  if (value === null) target.searchParams.delete(name);
-  else target.searchParams.set(name, value);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) target.searchParams.delete(name);
+    else target.searchParams.set(name, value);
+  }
   return target.pathname + target.search;
 }
 

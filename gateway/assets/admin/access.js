@@ -43,6 +43,8 @@ export async function token() {
   const own = sessionStorage.getItem(KEPT);
   if (own) return own;
   if (grant && grant.expiresAt - Date.now() > MARGIN_MS) return grant.token;
+  // The application's mark that this browser is signed in: without it a refresh could only be refused.
+  if (!localStorage.getItem('irongate.signed-in')) throw new Locked('missing');
   const before = grant;
   return navigator.locks.request('irongate.refresh', async () => {
     if (grant && grant !== before && grant.expiresAt - Date.now() > MARGIN_MS) return grant.token;
@@ -70,5 +72,5 @@ export async function ask(path, options = {}) {
   }
   if (answer.status === 403) throw new Locked('not-admin');
   const problem = await answer.json().catch(() => ({}));
-  throw new Error(problem.detail || problem.title || `The gateway answered with status ${answer.status}.`);
+  throw new Error(problem.error || problem.detail || problem.title || `The gateway answered with status ${answer.status}.`);
 }

@@ -2,7 +2,7 @@
  * The dashboard's start and its only state: what the gateway last said, and what the operator has open. Every change draws
  * the page again from the whole model; Preact touches only what differs.
  */
-import { render } from './vendor/preact.js';
+import { render } from './preact.js';
 import { ask, forgetToken, Locked, takeTokenFromAddress, useToken } from './access.js';
 import { html } from './html.js';
 import { follow } from './stream.js';
@@ -105,8 +105,8 @@ const actions = {
         text: 'Routes, upstreams, limits and certificates are read again. No connection is dropped, and a file with a mistake is refused.',
         action: 'Reload',
         run: () => run(async () => {
-          const answer = await (await ask('reload', { method: 'POST' })).json().catch(() => ({}));
-          return answer.version ? `Version ${answer.version} is in force.` : 'The configuration was reloaded.';
+          const { version } = await (await ask('reload', { method: 'POST' })).json();
+          return `Version ${version} is in force.`;
         }),
       },
     });

@@ -1,5 +1,5 @@
 /** The charts of the last hour, drawn by uPlot on a canvas: its colours come from the style sheet, its data from the gateway. */
-import { Component } from './vendor/preact.js';
+import { Component } from './preact.js';
 import { html } from './html.js';
 
 /** @typedef {{at: string, requests: number, errors: number, p99_ms: number | null}} Tick */

@@ -1,5 +1,5 @@
 /** The template tag of the dashboard: every value is escaped by construction. */
-import { h } from './vendor/preact.js';
-import htm from './vendor/htm.js';
+import { h } from './preact.js';
+import htm from './htm.js';
 
 export const html = htm.bind(h);

@@ -219,7 +219,7 @@ function Configuration({ model: { state: { config }, configText }, actions }) {
         <dt>Loaded</dt><dd>${full(config.loaded_at)}</dd>
         <dt>Source</dt><dd><code>${config.source}</code></dd>
       </dl>
-      ${config.last_error && html`<p class="reason">The last reload was refused; what stood before is in force.</p><pre class="refusal">${config.last_error}</pre>`}
+      ${config.last_error && html`<p class="reason">The reload of ${clock(config.last_error.at)} was refused; what stood before is in force.</p><pre class="refusal">${config.last_error.message}</pre>`}
       <button type="button" class="button" aria-expanded=${configText !== null} onClick=${actions.toggleConfig}>${configText === null ? 'Show what is in force' : 'Hide'}</button>
       ${configText !== null && html`<pre tabindex="0" aria-label="Configuration in force">${configText}</pre>`}
     </section>`;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method, StatusCode};
 use irongate_shared::config::{ConfigError, ConfigErrors};
 
-use super::{Cors, Settings};
+use super::{Cors, Settings, TlsMode};
 use crate::{
     guard::{
         addresses::{AddressRule, Network},
@@ -76,6 +76,37 @@ pub(crate) fn listeners(settings: &Settings, mistakes: &mut Mistakes) {
     }
     if settings.limits.target.get() > settings.limits.head.get() {
         mistakes.add("limits.target", "is larger than `limits.head`, which holds it");
+    }
+}
+
+pub(crate) fn tls(settings: &Settings, mistakes: &mut Mistakes) {
+    let tls = &settings.tls;
+    if tls.mode != TlsMode::Acme {
+        return;
+    }
+    if !tls.acme.agree_to_terms {
+        mistakes.hint(
+            "[tls.acme]",
+            "the authority's terms are not agreed to",
+            "write `agree_to_terms = true`",
+        );
+    }
+    if tls.hosts.is_empty() {
+        mistakes.add("tls.hosts", "names no host to ask a certificate for");
+    }
+    for host in &tls.hosts {
+        let is_public_name =
+            host.contains('.') && host.parse::<std::net::IpAddr>().is_err() && !host.contains('*');
+        if !is_public_name {
+            mistakes.hint(
+                "tls.hosts",
+                format!("an ACME authority gives no certificate for `{host}` over HTTP-01"),
+                "name public hosts only, as in hosts = [\"app.example\"]",
+            );
+        }
+    }
+    if settings.listen.http.is_empty() {
+        mistakes.add("[tls.acme]", "the authority asks on plain HTTP, and `listen.http` names no address");
     }
 }
 
@@ -161,7 +192,7 @@ fn route(
     if !good_path {
         mistakes.add(&place, "a path begins with / and holds neither escapes nor dot segments");
     }
-    let action = action(raw, pools, &place, mistakes);
+    let action = action(settings, raw, pools, &place, mistakes);
     let methods = raw
         .methods
         .iter()
@@ -223,6 +254,7 @@ fn route(
 }
 
 fn action(
+    settings: &Settings,
     raw: &super::Route,
     pools: &BTreeMap<String, Arc<Pool>>,
     place: &str,
@@ -239,7 +271,7 @@ fn action(
         (Some(name), false, None) => match pools.get(name) {
             Some(pool) => Some(Action::Proxy { pool: pool.clone(), rewrite: raw.rewrite.clone() }),
             None => {
-                let known: Vec<&str> = pools.keys().map(String::as_str).collect();
+                let known: Vec<&str> = settings.upstream.keys().map(String::as_str).collect();
                 mistakes.hint(
                     place,
                     format!("there is no [upstream.{name}]"),

@@ -110,18 +110,23 @@ pub enum TlsMode {
     SelfSigned,
     /// Certificates from files, picked by the name the client asks for.
     Files,
+    /// A certificate from Let's Encrypt or another ACME authority, renewed by itself.
+    Acme,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// Where certificates come from: `self-signed` or `files`.
+    /// Where certificates come from: `self-signed`, `files` or `acme`.
     pub mode: TlsMode,
-    /// Names and addresses in the self-signed certificate; the machine's name is added.
+    /// Names and addresses in the self-signed certificate (the machine's name is added), or names to ask
+    /// the ACME authority for.
     #[serde(deserialize_with = "one_or_many")]
     pub hosts: Vec<String>,
     /// For `files`: certificate chains and keys; the first one answers unknown names.
     pub certificate: Vec<Certificate>,
+    /// For `acme`: whom to ask.
+    pub acme: Acme,
     /// Authorities (PEM) whose client certificates are asked for; absent: none is asked for.
     pub client_authorities: Option<PathBuf>,
     /// Whether a client without a certificate is turned away; otherwise it is only noted.
@@ -136,6 +141,7 @@ impl Default for Tls {
             mode: TlsMode::SelfSigned,
             hosts: vec!["localhost".into(), "127.0.0.1".into(), "::1".into()],
             certificate: Vec::new(),
+            acme: Acme::default(),
             client_authorities: None,
             client_required: true,
             hsts: Period::from_secs(365 * 86_400),
@@ -150,6 +156,31 @@ pub struct Certificate {
     pub chain: PathBuf,
     /// PEM file with the private key.
     pub key: PathBuf,
+}
+
+/// An ACME authority. It proves the names by asking port 80 of each: the plain listener must be reachable there.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Acme {
+    /// URL of the authority's directory.
+    pub directory: String,
+    /// Address that the authority may write to.
+    pub contact: Option<String>,
+    /// The authority's terms must be agreed to.
+    pub agree_to_terms: bool,
+    /// PEM file of the root that the directory's own HTTPS is checked against; absent: the system's roots.
+    pub root: Option<PathBuf>,
+}
+
+impl Default for Acme {
+    fn default() -> Self {
+        Self {
+            directory: "https://acme-v02.api.letsencrypt.org/directory".into(),
+            contact: None,
+            agree_to_terms: false,
+            root: None,
+        }
+    }
 }
 
 /// The frontend, served by the gateway itself.

@@ -91,7 +91,11 @@ fn request_id(fields: &Fields, believes: bool) -> String {
             && (8..=ID_MAX).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     });
-    given.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+    given.map_or_else(new_id, str::to_owned)
+}
+
+pub(super) fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 /// W3C Trace Context: carried on when well-formed, else started.

@@ -48,8 +48,8 @@ pub(crate) async fn run(
         let head = match timeout(limit, read_head(&mut http1, &snapshot.head_limits)).await {
             Ok(Ok(Some(head))) => head,
             Ok(Ok(None)) => return,
-            Ok(Err(fault)) => return refuse(http1, &fault, gateway).await,
-            Err(_) => return refuse(http1, &ClientFault::SlowHead.into(), gateway).await,
+            Ok(Err(fault)) => return refuse(http1, &fault, gateway, &connection).await,
+            Err(_) => return refuse(http1, &ClientFault::SlowHead.into(), gateway, &connection).await,
         };
         left -= 1;
         let keep_alive = head.keep_alive() && left > 0 && !*shutdown.borrow();
@@ -83,9 +83,8 @@ async fn read_head(
 }
 
 /// Says why a head was not understood, and ends the connection: where the next one would begin is not known.
-async fn refuse(mut http1: Http1, fault: &Fault, gateway: &Gateway) {
-    let (status, fields, body) = unreadable(fault);
-    gateway.observe.refused(fault);
+async fn refuse(mut http1: Http1, fault: &Fault, gateway: &Gateway, connection: &Connection) {
+    let (status, fields, body) = unreadable(gateway, connection, fault);
     http1.close_after();
     http1.write_head(status, &fields, BodySize::Known(body.len() as u64));
     let written = async {

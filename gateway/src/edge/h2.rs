@@ -11,12 +11,14 @@ use pingora::{
     server::ShutdownWatch,
 };
 
+use tokio::sync::{Notify, watch};
+
 use super::{Context, Door, serve, unreadable};
 use crate::{
     exchange::{BodySize, Connection, Downstream, h2, socket::Socket},
     fault::ClientFault,
-    gateway::Gateway,
-    wire::{Framing, RequestHead, request::Version},
+    gateway::{Gateway, stopping},
+    wire::{Framing, RequestHead, frames::FrameWatch, request::Version},
 };
 
 /// Resets that the client may cause before we have accepted the stream, and resets of ours that are
@@ -26,7 +28,7 @@ const PENDING_RESETS: usize = 50;
 pub(crate) async fn run(
     gateway: &Arc<Gateway>,
     door: Door,
-    socket: Socket,
+    mut socket: Socket,
     connection: Arc<Connection>,
     shutdown: &ShutdownWatch,
 ) {
@@ -34,8 +36,26 @@ pub(crate) async fn run(
     let mut options = HttpServerOptions::default();
     // Pingora's default is to keep idle HTTP/2 connections for ever.
     options.h2_idle_timeout = Some(snapshot.settings.limits.idle_timeout.get());
+    let peer = connection.peer;
     let app = Arc::new(Streams { gateway: gateway.clone(), door, connection, options });
-    app.process_new(Box::new(socket), shutdown).await;
+    let flooded = Arc::new(Notify::new());
+    socket.watch_frames(FrameWatch::new(snapshot.settings.limits.control_frames, flooded.clone()));
+    // Pingora ends a connection (GOAWAY first) when this turns true: at the end of the process, or when
+    // the client floods it.
+    let (end, ending) = watch::channel(false);
+    let mut shutdown = shutdown.clone();
+    let relay = async {
+        tokio::select! {
+            () = stopping(&mut shutdown) => {}
+            () = flooded.notified() => tracing::info!(peer = %peer, "HTTP/2 flood, connection ended"),
+        }
+        end.send_replace(true);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = app.process_new(Box::new(socket), &ending) => {}
+        () = relay => {}
+    }
 }
 
 /// What answers the streams of one connection.
@@ -64,8 +84,7 @@ impl HttpServerApp for Streams {
             }
             Err(cause) => {
                 let fault = ClientFault::Malformed(cause).into();
-                self.gateway.observe.refused(&fault);
-                let (status, fields, body) = unreadable(&fault);
+                let (status, fields, body) = unreadable(&self.gateway, &self.connection, &fault);
                 let mut http2 = h2::Http2::new(session, &nothing(), snapshot.deadlines);
                 // A stream that is gone already needs no answer.
                 let _ = async {

@@ -20,6 +20,7 @@ use crate::{
     lane,
     route::{Action, Found, Route},
     snapshot::Snapshot,
+    tls::acme::CHALLENGE_PATH,
     wire::{Fields, RequestHead, request::Version},
 };
 
@@ -91,7 +92,7 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
         // Operators have a listener of their own, with a token of its own.
         Door::Admin => return admin::answer(context, exchange).await,
         // Plain HTTP only leads to HTTPS.
-        Door::Plain => return lane::redirect::to_https(exchange, snapshot.redirect_port).await,
+        Door::Plain => return plain(context, exchange).await,
         Door::Secure => {}
     }
     // Not for this machine's own names: a browser would force HTTPS on every other port of it.
@@ -117,6 +118,19 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     match guards(context, exchange, &route).await? {
         Guarded::Admitted => answer(context, exchange, &route).await,
         Guarded::Preflight(status) => exchange.respond(status, Fields::default(), bytes::Bytes::new()).await,
+    }
+}
+
+/// On plain HTTP: an ACME authority gets its proof, everybody else the way to HTTPS.
+async fn plain(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(), Fault> {
+    let token = exchange.request.path.strip_prefix(CHALLENGE_PATH);
+    match token.and_then(|token| context.gateway.certificates.challenges.proof(token)) {
+        Some(proof) => {
+            let mut fields = Fields::default();
+            fields.push("content-type", "application/octet-stream");
+            exchange.respond(StatusCode::OK, fields, proof.into()).await
+        }
+        None => lane::redirect::to_https(exchange, context.snapshot.redirect_port).await,
     }
 }
 
@@ -189,9 +203,15 @@ fn rate(
     if allowed { Ok(()) } else { Err(ClientFault::TooManyRequests { retry_after: reset, limit }.into()) }
 }
 
-/// The status for a head that could not be read: there is no exchange to answer in.
-pub(crate) fn unreadable(fault: &Fault) -> (StatusCode, Fields, bytes::Bytes) {
-    let status = fault.status();
-    let (fields, body) = lane::problem::document(fault, status, None);
-    (status, fields, body)
+/// The answer to a head that could not be read: there is no exchange to answer in. The log is told.
+pub(crate) fn unreadable(
+    gateway: &Gateway,
+    connection: &Connection,
+    fault: &Fault,
+) -> (StatusCode, Fields, bytes::Bytes) {
+    let id = arrival::new_id();
+    gateway.observe.refused(connection, &id, fault);
+    let (mut fields, body) = lane::problem::document(fault, &lane::problem::Asked::Unreadable { id: &id });
+    fields.push("x-request-id", &id);
+    (fault.status(), fields, body)
 }

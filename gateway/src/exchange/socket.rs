@@ -18,42 +18,71 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use crate::wire::frames::FrameWatch;
+
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub(crate) struct Socket {
+    io: Io,
+    /// On HTTP/2: what the client sends is looked at for floods.
+    frames: Option<FrameWatch>,
+}
+
+#[derive(Debug)]
+enum Io {
     Plain(Box<TcpStream>),
     Tls(Box<TlsStream<Box<TcpStream>>>),
 }
 
 impl Socket {
+    pub(crate) fn plain(tcp: Box<TcpStream>) -> Self {
+        Self { io: Io::Plain(tcp), frames: None }
+    }
+
+    pub(crate) fn tls(tls: TlsStream<Box<TcpStream>>) -> Self {
+        Self { io: Io::Tls(Box::new(tls)), frames: None }
+    }
+
     fn tcp(&self) -> &TcpStream {
-        match self {
-            Socket::Plain(tcp) => tcp,
-            Socket::Tls(tls) => tls.get_ref().0,
+        match &self.io {
+            Io::Plain(tcp) => tcp,
+            Io::Tls(tls) => tls.get_ref().0,
         }
     }
 
     pub(crate) fn speaks_http2(&self) -> bool {
-        match self {
-            Socket::Plain(_) => false,
-            Socket::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        match &self.io {
+            Io::Plain(_) => false,
+            Io::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
+    }
+
+    pub(crate) fn watch_frames(&mut self, watch: FrameWatch) {
+        self.frames = Some(watch);
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Socket::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let done = match &mut this.io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        };
+        if let (Some(watch), Poll::Ready(Ok(()))) = (&mut this.frames, &done)
+            && !watch.advance(buf.filled().get(before..).unwrap_or_default())
+        {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        done
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_write(cx, data),
-            Socket::Tls(tls) => Pin::new(tls).poll_write(cx, data),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, data),
+            Io::Tls(tls) => Pin::new(tls).poll_write(cx, data),
         }
     }
 
@@ -62,9 +91,9 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, data),
-            Socket::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, data),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, data),
+            Io::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, data),
         }
     }
 
@@ -73,16 +102,16 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Socket::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Socket::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        match &mut self.get_mut().io {
+            Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }
 }
@@ -103,9 +132,9 @@ impl UniqueID for Socket {
 
 impl Ssl for Socket {
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        match self {
-            Socket::Plain(_) => None,
-            Socket::Tls(_) => Some(Arc::new(SslDigest::new("", "", None, None, Vec::new()))),
+        match &self.io {
+            Io::Plain(_) => None,
+            Io::Tls(_) => Some(Arc::new(SslDigest::new("", "", None, None, Vec::new()))),
         }
     }
 

@@ -55,8 +55,7 @@ impl Identities {
         let database = Database::open(&self.platform.database, CONNECTIONS)
             .await
             .map_err(|error| OwnFault::Identity(error.to_string()))?;
-        let issuer = self.platform.gateway.as_str().trim_end_matches('/');
-        Ok(Verifier::new(database, issuer, Clock::system()))
+        Ok(Verifier::new(database, &self.platform.issuer(), Clock::system()))
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, fault: &Fault) {
         exchange.downstream.close_after();
     }
     let status = fault.status();
-    let (fields, body) = document(fault, status, Some(&exchange.request));
+    let (fields, body) = document(fault, &Asked::Request(&exchange.request));
     // A client that left does not read why.
     if exchange.respond(status, fields, body).await.is_err() {
         exchange.downstream.abort();
@@ -32,8 +32,38 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, fault: &Fault) {
     exchange.record.status = status.as_u16();
 }
 
-/// Head fields and body for `fault`; without a request when it never could be read.
-pub(crate) fn document(fault: &Fault, status: StatusCode, request: Option<&Request>) -> (Fields, Bytes) {
+/// What is known of the request that met the fault.
+pub(crate) enum Asked<'r> {
+    Request(&'r Request),
+    /// Its head could not be read.
+    Unreadable {
+        id: &'r str,
+    },
+}
+
+impl Asked<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Asked::Request(request) => &request.id,
+            Asked::Unreadable { id } => id,
+        }
+    }
+
+    fn path(&self) -> Option<&str> {
+        match self {
+            Asked::Request(request) => Some(request.raw_path()),
+            Asked::Unreadable { .. } => None,
+        }
+    }
+
+    fn wants_html(&self) -> bool {
+        matches!(self, Asked::Request(request) if request.wants_html())
+    }
+}
+
+/// Head fields and body for `fault`.
+pub(crate) fn document(fault: &Fault, asked: &Asked<'_>) -> (Fields, Bytes) {
+    let status = fault.status();
     let mut fields = Fields::default();
     fields.push("cache-control", "no-store");
     fields.push("x-content-type-options", "nosniff");
@@ -52,12 +82,11 @@ pub(crate) fn document(fault: &Fault, status: StatusCode, request: Option<&Reque
         Fault::Client(_) | Fault::Upstream(_) | Fault::Ourselves(_) => {}
     }
     let title = status.canonical_reason().unwrap_or("Error");
-    let id = request.map_or("", |request| request.id.as_str());
-    if request.is_some_and(Request::wants_html) {
+    if asked.wants_html() {
         fields.push("vary", "Accept");
         fields.push("content-type", "text/html; charset=utf-8");
         fields.push("content-security-policy", PAGE_POLICY);
-        return (fields, page(status, title, &fault.detail(), id).into());
+        return (fields, page(status, title, &fault.detail(), asked.id()).into());
     }
     fields.push("content-type", "application/problem+json");
     let document = irongate_shared::problem::Document {
@@ -65,8 +94,8 @@ pub(crate) fn document(fault: &Fault, status: StatusCode, request: Option<&Reque
         title: title.to_owned(),
         status: status.as_u16(),
         detail: Some(fault.detail()),
-        instance: request.map(|request| request.raw_path().to_owned()),
-        request_id: request.map(|request| request.id.clone()),
+        instance: asked.path().map(str::to_owned),
+        request_id: Some(asked.id().to_owned()),
         errors: std::collections::BTreeMap::new(),
     };
     (fields, serde_json::to_vec(&document).unwrap_or_default().into())

@@ -73,7 +73,7 @@ impl ServerApp for Entrance {
             match timeout(limit, TlsAcceptor::from(config).accept(tcp)).await {
                 Ok(Ok(stream)) => {
                     let session = session(stream.get_ref().1);
-                    (Socket::Tls(Box::new(stream)), Some(session))
+                    (Socket::tls(stream), Some(session))
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -85,7 +85,7 @@ impl ServerApp for Entrance {
                 }
             }
         } else {
-            (Socket::Plain(tcp), None)
+            (Socket::plain(tcp), None)
         };
         let http2 = socket.speaks_http2();
         let connection = Arc::new(Connection { peer, tls });

@@ -14,7 +14,11 @@ use std::{
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{config, exchange::Exchange};
+use crate::{
+    config,
+    exchange::{Connection, Exchange},
+    fault::Fault,
+};
 
 /// Lines that may wait to be written.
 const WAITING: usize = 8192;
@@ -54,6 +58,30 @@ impl AccessLog {
         } else {
             return;
         };
+        self.send(line);
+    }
+
+    /// A request whose head could not be read.
+    pub(super) fn write_refusal(&self, connection: &Connection, id: &str, fault: &Fault) {
+        let (client, status) = (connection.peer.ip().to_canonical(), fault.status().as_u16());
+        let format = self.format.load(Relaxed);
+        if format == config::AccessLog::Json as u8 {
+            let line = json!({
+                "at": super::clock::iso(Timestamp::now()),
+                "client": client.to_string(),
+                "status": status,
+                "request_id": id,
+                "fault": fault.name(),
+                "cause": fault.cause(),
+            });
+            self.send(line.to_string());
+        } else if format == config::AccessLog::Combined as u8 {
+            let time = Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000");
+            self.send(format!("{client} - - [{time}] \"-\" {status} 0 \"-\" \"-\""));
+        }
+    }
+
+    fn send(&self, line: String) {
         if self.lines.try_send(Line::Text(line)).is_err() {
             self.dropped.fetch_add(1, Relaxed);
         }

@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::{access_log::AccessLog, history::History, latency::Latencies};
-use crate::exchange::Exchange;
+use crate::{
+    exchange::{Connection, Exchange},
+    fault::Fault,
+};
 
 const ERRORS_KEPT: usize = 100;
 
@@ -129,11 +132,7 @@ impl Observe {
         let record = &exchange.record;
         let took = exchange.request.arrived.elapsed();
         self.requests.fetch_add(1, Relaxed);
-        if let Some(count) =
-            usize::from(record.status / 100).checked_sub(1).and_then(|class| self.statuses.get(class))
-        {
-            count.fetch_add(1, Relaxed);
-        }
+        self.count_status(record.status);
         // A WebSocket's life is no answer's latency.
         if record.status != 101 {
             self.latencies.record(took);
@@ -166,9 +165,23 @@ impl Observe {
     }
 
     /// A request was refused before there was an exchange.
-    pub(crate) fn refused(&self, fault: &crate::fault::Fault) {
+    pub(crate) fn refused(&self, connection: &Connection, id: &str, fault: &Fault) {
+        self.requests.fetch_add(1, Relaxed);
+        self.count_status(fault.status().as_u16());
+        self.count_fault(fault);
+        self.log.write_refusal(connection, id, fault);
+    }
+
+    fn count_status(&self, status: u16) {
+        if let Some(count) =
+            usize::from(status / 100).checked_sub(1).and_then(|class| self.statuses.get(class))
+        {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn count_fault(&self, fault: &Fault) {
         *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry(fault.name()).or_default() += 1;
-        tracing::debug!(fault = fault.name(), cause = fault.cause(), "request refused");
     }
 
     /// Called once a second: closes the running second.

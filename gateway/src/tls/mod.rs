@@ -3,6 +3,7 @@
 //! The ticket key outlives swaps, so that sessions resume across a reload. Where client certificates are asked for,
 //! nothing resumes: a resumed session would skip their check.
 
+pub(crate) mod acme;
 mod authority;
 mod files;
 pub(crate) use authority::write_private;
@@ -34,6 +35,8 @@ pub(crate) struct Certificates {
     config: ArcSwap<ServerConfig>,
     facts: ArcSwap<Facts>,
     tickets: Arc<dyn ProducesTickets>,
+    /// Proofs for an ACME authority.
+    pub(crate) challenges: acme::Challenges,
 }
 
 /// What the dashboard says of the certificate that answers by default.
@@ -74,12 +77,17 @@ impl Certificates {
     pub(crate) fn load(settings: &Tls, data: &Path) -> Result<Self, ConfigErrors> {
         let tickets = Ticketer::new().map_err(|error| mistakes(&error.into()))?;
         let (config, facts) = build(settings, data, &tickets).map_err(|error| mistakes(&error))?;
-        Ok(Self { config: ArcSwap::from_pointee(config), facts: ArcSwap::from_pointee(facts), tickets })
+        Ok(Self {
+            config: ArcSwap::from_pointee(config),
+            facts: ArcSwap::from_pointee(facts),
+            tickets,
+            challenges: acme::Challenges::default(),
+        })
     }
 
     /// Looks for mistakes without making anything.
     pub(crate) fn check(settings: &Tls, data: &Path) -> Result<(), ConfigErrors> {
-        if settings.mode == TlsMode::SelfSigned && settings.client_authorities.is_none() {
+        if settings.mode != TlsMode::Files && settings.client_authorities.is_none() {
             return Ok(());
         }
         Self::load(settings, data).map(drop)
@@ -120,6 +128,13 @@ fn build(
 ) -> Result<(ServerConfig, Facts), TlsError> {
     let (certified, mode) = match settings.mode {
         TlsMode::SelfSigned => (vec![authority::leaf(&settings.hosts, &data.join("tls"))?], "self-signed"),
+        TlsMode::Acme => match acme::stored(settings, data) {
+            Some(known) => (vec![Arc::new(known)], "acme"),
+            None => (
+                vec![authority::leaf(&settings.hosts, &data.join("tls"))?],
+                "acme (self-signed until the first order is done)",
+            ),
+        },
         TlsMode::Files => (files::load(&settings.certificate)?, "files"),
     };
     let facts = certified

@@ -7,6 +7,7 @@
 
 pub(crate) mod body;
 pub(crate) mod fields;
+pub(crate) mod frames;
 pub(crate) mod request;
 pub(crate) mod response;
 

@@ -11,7 +11,7 @@ import { Session } from './session.js';
  * @typedef {{role: string, last_read_seq: number}} Membership
  * @typedef {{id: string, kind: 'public' | 'private' | 'dm', name: string | null, topic: string | null,
  *            last_seq: number, created_at: string, member: Membership | null, members: number, unread: number,
- *            mentions?: number, peer?: Profile,
+ *            peer?: Profile,
  *            last_message?: {seq: number, from: string, ts: string, body: string | null}}} RoomSummary
  * @typedef {{emoji: string, users: string[]}} Reaction
  * @typedef {{room: string, seq: number, from: string, from_name?: string, cid: string, ts: string,
@@ -102,6 +102,11 @@ export async function updateMe(changes, etag) {
 /** @param {string} text @param {AbortSignal} [signal] @returns {Promise<Page<Profile>>} */
 export const findPeople = (text, signal) => get('/user/users', { search: text, limit: 20 }, signal);
 
+/** @typedef {Profile & {bio?: string, created_at?: string}} PublicProfile */
+
+/** @param {string} username @returns {Promise<PublicProfile>} */
+export const personNamed = (username) => get(`/user/users/${encodeURIComponent(username)}`);
+
 // Rooms
 
 /** @param {'mine' | 'public'} scope @param {{search?: string, cursor?: string | null, signal?: AbortSignal}} [more] @returns {Promise<Page<RoomSummary>>} */
@@ -148,9 +153,6 @@ export const removeMember = (id, user) => signed('DELETE', `${roomPath(id)}/memb
 /** @param {string} id @param {string} user */
 export const ban = (id, user) => signed('PUT', `${roomPath(id)}/bans/${encodeURIComponent(user)}`, { json: {} });
 
-/** Who of a room is there right now. @param {string} id @returns {Promise<{items: {user: string, status: string}[]}>} */
-export const presence = (id) => get(`${roomPath(id)}/presence`);
-
 /** @param {{text: string, room?: string | null, cursor?: string | null, signal?: AbortSignal}} wanted @returns {Promise<Page<Message>>} */
 export const findMessages = ({ text, room: id, cursor, signal }) => get('/chat/search', { q: text, room: id, cursor, limit: 30 }, signal);
 
@@ -190,8 +192,37 @@ export async function removeAvatar() {
 /** Everything that is stored about the user. @returns {Promise<unknown>} */
 export const exportMe = () => get('/user/me/export');
 
-/** @param {string} password */
-export async function deleteMe(password) {
-  await signed('DELETE', '/user/me', { json: { password } });
+export async function deleteMe() {
+  await signed('DELETE', '/user/me');
   session.end();
 }
+
+// The second factor
+
+/**
+ * @typedef {{totp: boolean, recovery_codes_left: number}} SecondFactor
+ * @typedef {{secret: string, otpauth_url: string}} TotpSetup
+ */
+
+/** Finishes a sign-in with the second factor. @param {string} mfa_token @param {string} code of the app, or a recovery code */
+export async function proveSecondFactor(mfa_token, code) {
+  session.adopt((await exchange('POST', '/auth/mfa/verify', { json: { mfa_token, code } })).body);
+}
+
+/** @returns {Promise<SecondFactor>} */
+export const secondFactor = () => get('/auth/mfa');
+
+/** @returns {Promise<TotpSetup>} */
+export const beginTotp = async () => (await signed('POST', '/auth/mfa/totp', { json: {} })).body;
+
+/** Turns the second factor on. The codes are shown once. @param {string} code @returns {Promise<{recovery_codes: string[]}>} */
+export const confirmTotp = async (code) => (await signed('POST', '/auth/mfa/totp/confirm', { json: { code } })).body;
+
+/** @param {string} code */
+export const endTotp = (code) => signed('DELETE', '/auth/mfa/totp', { json: { code } });
+
+/** @param {string} token from the mail */
+export const verifyEmail = (token) => exchange('POST', '/auth/email/verify', { json: { token } });
+
+/** Sends the mail that proves the address once more. */
+export const sendVerification = () => signed('POST', '/auth/email/send', { json: {} });

@@ -32,6 +32,8 @@
 const PROTOCOL = 'chat.v1.json';
 const BACKOFF_FIRST_MS = 500;
 const BACKOFF_MOST_MS = 30_000;
+/** Grows slowly, so that a service that is back after seconds is found after seconds. */
+const BACKOFF_GROWTH = 1.5;
 /** A connection that held this long starts the backoff anew. */
 const STEADY_MS = 60_000;
 /** How long a handshake and the `hello` after it may take. */
@@ -246,7 +248,7 @@ export class ChatClient extends EventTarget {
   }
 
   #wait(fresh = false) {
-    const most = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** this.#attempts);
+    const most = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * BACKOFF_GROWTH ** this.#attempts);
     const delay = this.#askedToWait >= 0 ? this.#askedToWait : this.#random() * most;
     this.#askedToWait = -1;
     this.#attempts += 1;

@@ -10,7 +10,7 @@ import { announcement } from './notices.js';
 import { dropDrafts } from './drafts.js';
 import { forgetPeople, meet, nameOf, online, person } from './people.js';
 import { forget, forgetRooms, know, rooms, roomsState } from './rooms.js';
-import { myId, phase, user } from './session.js';
+import { mentionsMe, myId, phase, user } from './session.js';
 
 /**
  * @typedef {import('./rooms.js').Room} Room
@@ -101,7 +101,7 @@ const on = (type, hear) => client.addEventListener(type, (event) => hear(/** @ty
 on('status', (detail) => {
   connection.value = detail;
   // After the first time, rooms may have come and gone while this client was away.
-  if (detail.phase === 'online' && hasBeenOnline) refreshRooms();
+  if (detail.phase === 'online' && (hasBeenOnline || roomsState.value === 'failed')) refreshRooms();
   hasBeenOnline ||= detail.phase === 'online';
   // Revoked, banned or too old: whether the session still stands is the auth service's to say.
   if (detail.phase === 'stopped') api.session.token({ fresh: true }).catch(() => {});
@@ -165,15 +165,9 @@ function heard(room, message) {
   }
 }
 
-/** @param {string} body */
-export function mentionsMe(body) {
-  const name = user.value?.username;
-  return Boolean(name) && new RegExp(`(^|[^\\w@])@${name?.replaceAll(/[.-]/g, '\\$&')}(?![\\w-])`, 'i').test(body);
-}
-
 /** @param {Room} room @param {Frame} frame */
 function membersChanged(room, frame) {
-  if (frame.user && typeof frame.user === 'object') meet(frame.user);
+  if (frame.user) meet(frame.user);
   if (room.members.value) loadMembers(room).catch(() => {});
   refreshRoom(room).catch(() => {});
 }
@@ -273,8 +267,6 @@ export async function loadMembers(room) {
   } while (cursor);
   all.forEach(({ user: profile }) => meet(profile));
   room.members.value = all;
-  // Presence is a courtesy: without it everybody just looks away.
-  api.presence(room.id).then(({ items }) => items.forEach((one) => { online(one.user).value = one.status !== 'offline'; }), () => {});
 }
 
 /** Everything up to the newest message was seen. @param {Room} room */

@@ -12,6 +12,12 @@ export const user = signal(null);
 /** The signed-in user's id; empty when there is none. */
 export const myId = computed(() => user.value?.id ?? '');
 
+/** Whether a text calls the signed-in user by name. @param {string} body */
+export function mentionsMe(body) {
+  const name = user.value?.username;
+  return Boolean(name) && new RegExp(`(^|[^\\w@])@${name?.replaceAll(/[.-]/g, '\\$&')}(?![\\w-])`, 'i').test(body);
+}
+
 session.addEventListener('granted', () => {
   user.value = session.user;
   phase.value = 'signed-in';

@@ -18,4 +18,4 @@ export function followShortcuts() {
 }
 
 /** @param {string} dialog */
-const open = (dialog) => go(withQuery('dialog', dialog));
+const open = (dialog) => go(withQuery({ dialog }));

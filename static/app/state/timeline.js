@@ -161,7 +161,8 @@ const changes = ({ t }) => t === 'edit' || t === 'del' || t === 'react';
 /** @param {Message} message @param {Frame} frame @returns {Message} */
 function changed(message, frame) {
   switch (frame.t) {
-    case 'edit': return { ...message, body: frame.body, edited_at: frame.ts ?? new Date().toISOString() };
+    // Deleted since: the event that says so follows.
+    case 'edit': return frame.body === null ? message : { ...message, body: frame.body, edited_at: frame.ts ?? new Date().toISOString() };
     case 'del': return { ...message, body: null, deleted: true, reactions: [] };
     case 'react': return { ...message, reactions: reacted(message.reactions ?? [], frame.emoji, frame.from, frame.on) };
     default: return message;

@@ -1,5 +1,5 @@
 /** One labelled input with its hint and its error, tied together for screen readers. */
-import { useId } from 'preact/hooks';
+import { useEffect, useId, useRef } from 'preact/hooks';
 import { html } from '../html.js';
 
 /**
@@ -10,9 +10,13 @@ import { html } from '../html.js';
  */
 export function Field({ label, name, value, onInput, hint, error, multiline = false, optional = false, ...rest }) {
   const id = useId();
+  /** @type {{current: HTMLInputElement | HTMLTextAreaElement | null}} */
+  const element = useRef(null);
+  // Browsers heed `autofocus` when a page or a dialog opens, not when a view replaces another.
+  useEffect(() => { if (rest.autofocus) element.current?.focus(); }, []);
   const described = error ? `${id}-error` : hint ? `${id}-hint` : undefined;
   const input = {
-    id, name, value, 'aria-invalid': error ? 'true' : undefined, 'aria-describedby': described,
+    ref: element, id, name, value, 'aria-invalid': error ? 'true' : undefined, 'aria-describedby': described,
     onInput: (/** @type {any} */ event) => onInput(event.currentTarget.value), ...rest,
   };
   return html`

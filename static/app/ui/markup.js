@@ -3,6 +3,7 @@
  * `parse` turns text into a tree of plain values, `Markup` draws the tree; neither ever makes markup of a string.
  */
 import { html } from '../html.js';
+import { withQuery } from '../router.js';
 import { nameOf, personNamed } from '../state/people.js';
 import { user } from '../state/session.js';
 
@@ -107,7 +108,7 @@ function draw(span) {
 function Mention({ name }) {
   const profile = personNamed(name);
   if (!profile) return `@${name}`;
-  return html`<span class="mention ${user.value?.username === name ? 'is-me' : ''}" title="@${name}">@${nameOf(profile)}</span>`;
+  return html`<a class="mention ${user.value?.username === name ? 'is-me' : ''}" title="@${name}" href=${withQuery({ dialog: 'person', name })}>@${nameOf(profile)}</a>`;
 }
 
 /** @param {string} href */

@@ -6,8 +6,10 @@ import { phase, resumeSession } from '../state/session.js';
 import { mentionsInAll, rooms, unreadInAll } from '../state/rooms.js';
 import { Failed, Loading } from '../ui/faces.js';
 import { Announcer, Notices } from '../ui/notices.js';
-import { Entry } from './entry/entry.js';
-import { Shell } from './shell.js';
+import { lazy, loadTheRest } from '../ui/lazy.js';
+
+const Entry = lazy(() => import('./entry/entry.js').then(({ Entry: view }) => view));
+const Shell = lazy(() => import('./shell.js').then(({ Shell: view }) => view));
 
 export function App() {
   return html`
@@ -18,6 +20,8 @@ export function App() {
 
 function Page() {
   usePageTitle();
+  // Who was signed in before most likely still is: the application comes while the session is asked for.
+  useEffect(() => { if (phase.peek() === 'starting') Shell.ahead(); }, []);
   switch (phase.value) {
     case 'starting': return html`<main class="whole"><${Loading} label="Starting" /></main>`;
     case 'unreachable': return html`
@@ -26,11 +30,12 @@ function Page() {
         <${RetrySoon} />
       </main>`;
     case 'anonymous': return html`<${Entry} />`;
-    default: return html`<${SignedIn} />`;
+    default: return ['/reset', '/verify'].includes(path.value) ? html`<${Entry} />` : html`<${SignedIn} />`;
   }
 }
 
 function SignedIn() {
+  useEffect(loadTheRest, []);
   const isEntry = ['/login', '/register', '/forgot'].includes(path.value);
   useEffect(() => {
     // The pages of the way in lead on to where the visitor wanted to go.
@@ -55,7 +60,7 @@ function RetrySoon() {
 }
 
 const NAMES = /** @type {Record<string, string>} */ ({
-  '/login': 'Sign in', '/register': 'Create an account', '/forgot': 'Reset password', '/reset': 'New password',
+  '/login': 'Sign in', '/register': 'Create an account', '/forgot': 'Reset password', '/reset': 'New password', '/verify': 'E-mail address',
   '/rooms': 'Browse rooms', '/search': 'Search',
 });
 

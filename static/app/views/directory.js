@@ -40,7 +40,7 @@ export function Directory() {
 
   return html`
     <${Bar} title="Browse rooms">
-      <a class="button is-primary" href=${withQuery('dialog', 'new-room')}><${Icon} name="plus" size=${18} />New room</a>
+      <a class="button is-primary" href=${withQuery({ dialog: 'new-room' })}><${Icon} name="plus" size=${18} />New room</a>
     <//>
     <div class="scroll">
       <div class="column">

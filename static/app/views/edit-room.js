@@ -40,7 +40,7 @@ export function EditRoom({ onClose }) {
       <form class="stack" onSubmit=${submit}>
         <${FormError} error=${Object.keys(fields).length ? null : error} />
         <${Field} label="Name" name="name" value=${name} onInput=${setName} error=${fields.name?.[0]} required maxlength="80" autocomplete="off" />
-        <${Field} label="Topic" name="topic" optional value=${topic} onInput=${setTopic} error=${fields.topic?.[0]} maxlength="250" autocomplete="off" />
+        <${Field} label="Topic" name="topic" optional value=${topic} onInput=${setTopic} error=${fields.topic?.[0]} maxlength="300" autocomplete="off" />
         <div class="actions">
           <button type="button" class="button" onClick=${onClose}>Cancel</button>
           <button class="button is-primary" disabled=${busy || !name.trim()}>${busy ? 'Saving…' : 'Save'}</button>

@@ -12,7 +12,7 @@ export function Home() {
       <p>${isNew ? 'Join a room that is already there, or open one of your own.' : 'Your rooms are at the side. There may be more to discover.'}</p>
       <div class="actions is-centred">
         <a class="button is-primary" href="/rooms"><${Icon} name="compass" size=${18} />Browse rooms</a>
-        <a class="button" href=${withQuery('dialog', 'new-room')}><${Icon} name="plus" size=${18} />New room</a>
+        <a class="button" href=${withQuery({ dialog: 'new-room' })}><${Icon} name="plus" size=${18} />New room</a>
       </div>
     <//>`;
 }

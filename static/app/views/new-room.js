@@ -43,7 +43,7 @@ export function NewRoom({ onClose }) {
       <form class="stack" onSubmit=${submit}>
         <${FormError} error=${Object.keys(fields).length ? null : error} />
         <${Field} label="Name" name="name" value=${name} onInput=${setName} error=${fields.name?.[0]} required maxlength="80" autofocus autocomplete="off" placeholder="e.g. engineering" />
-        <${Field} label="Topic" name="topic" optional value=${topic} onInput=${setTopic} error=${fields.topic?.[0]} maxlength="250" autocomplete="off" />
+        <${Field} label="Topic" name="topic" optional value=${topic} onInput=${setTopic} error=${fields.topic?.[0]} maxlength="300" autocomplete="off" />
         <fieldset class="choices">
           <legend>Who can see it</legend>
           ${KINDS.map(([value, icon, title, text]) => html`

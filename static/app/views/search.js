@@ -22,7 +22,7 @@ export function Search() {
   const [attempt, retry] = useState(0);
 
   useEffect(() => {
-    const timer = setTimeout(() => go(withQuery('q', text.trim() || null), { replace: true }), PAUSE_MS);
+    const timer = setTimeout(() => go(withQuery({ q: text.trim() || null }), { replace: true }), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text]);
   useEffect(() => {
@@ -54,7 +54,7 @@ export function Search() {
             <span class="for-readers">Search messages</span>
             <input type="search" placeholder="Search messages" autofocus value=${text} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} />
           </label>
-          <select aria-label="In" value=${within ?? ''} onChange=${(/** @type {any} */ event) => go(withQuery('room', event.currentTarget.value || null), { replace: true })}>
+          <select aria-label="In" value=${within ?? ''} onChange=${(/** @type {any} */ event) => go(withQuery({ room: event.currentTarget.value || null }), { replace: true })}>
             <option value="">All my rooms</option>
             ${[...myRooms.value, ...myDirects.value].map((room) => html`<option key=${room.id} value=${room.id}>${room.title.value}</option>`)}
           </select>

@@ -1,14 +1,16 @@
 /** The signed-in application: the list of rooms at the side, and what the address names beside it. */
 import { html } from '../html.js';
 import { path } from '../router.js';
+import { lazy } from '../ui/lazy.js';
 import { Dialogs } from './dialogs.js';
-import { Directory } from './directory.js';
 import { Home } from './home.js';
 import { RoomView } from './room/room.js';
-import { Search } from './search.js';
-import { Settings } from './settings/settings.js';
 import { Sidebar } from './sidebar.js';
 import { NotFound } from './not-found.js';
+
+const Directory = lazy(() => import('./directory.js').then(({ Directory: view }) => view));
+const Search = lazy(() => import('./search.js').then(({ Search: view }) => view));
+const Settings = lazy(() => import('./settings/settings.js').then(({ Settings: view }) => view));
 
 export function Shell() {
   const { view, isList } = viewOf(path.value);

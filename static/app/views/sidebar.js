@@ -14,7 +14,7 @@ export function Sidebar() {
     <nav class="sidebar" aria-label="Rooms and people">
       <header class="sidebar-head">
         <a class="brand" href="/"><span class="brand-mark"><${Icon} name="gate" size=${18} /></span>Irongate</a>
-        <a class="icon-button" href=${withQuery('dialog', 'jump')} aria-label="Jump to a room or person" title="Jump to a room or person (Ctrl K)"><${Icon} name="jump" size=${18} /></a>
+        <a class="icon-button" href=${withQuery({ dialog: 'jump' })} aria-label="Jump to a room or person" title="Jump to a room or person (Ctrl K)"><${Icon} name="jump" size=${18} /></a>
       </header>
       <div class="sidebar-scroll">
         <a class="side-link" href="/search" aria-current=${path.value === '/search' ? 'page' : undefined}><${Icon} name="search" size=${18} />Search</a>
@@ -35,7 +35,7 @@ function Section({ title, action, dialog, list, none }) {
     <section class="side-section">
       <header>
         <h2>${title}</h2>
-        <a class="icon-button" href=${withQuery('dialog', dialog)} aria-label=${action} title=${action}><${Icon} name="plus" size=${18} /></a>
+        <a class="icon-button" href=${withQuery({ dialog })} aria-label=${action} title=${action}><${Icon} name="plus" size=${18} /></a>
       </header>
       ${list.length
         ? html`<ul>${list.map((room) => html`<${Entry} key=${room.id} room=${room} />`)}</ul>`
@@ -74,11 +74,8 @@ function Me() {
   const isOnline = connection.value.phase === 'online';
   return html`
     <footer class="me">
-      <a class="me-link" href="/settings">
-        <${Avatar} id=${me.id} />
-        <span class="me-text"><strong>${nameOf(me)}</strong><small>${isOnline ? 'Online' : 'Offline'}</small></span>
-        <span class="for-readers">Settings</span>
-        <${Icon} name="settings" size=${18} />
-      </a>
+      <${Avatar} id=${me.id} />
+      <span class="me-text"><strong>${nameOf(me)}</strong><small>${isOnline ? 'Online' : 'Offline'}</small></span>
+      <a class="icon-button" href="/settings" aria-label="Settings" title="Settings"><${Icon} name="settings" size=${18} /></a>
     </footer>`;
 }

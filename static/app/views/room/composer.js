@@ -6,7 +6,7 @@ import { draft, keepDraft } from '../../state/drafts.js';
 import { notifyFailure } from '../../state/notices.js';
 import { nameOf, person } from '../../state/people.js';
 import { myId } from '../../state/session.js';
-import { EmojiPicker } from '../../ui/emoji-picker.js';
+import { EmojiPicker } from '../../ui/emoji-picker-later.js';
 import { Icon } from '../../ui/icon.js';
 import { candidates, mentionAt, MentionList } from './mention-list.js';
 

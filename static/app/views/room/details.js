@@ -35,16 +35,16 @@ export function Details({ room }) {
     <aside class="details" aria-label="Room details">
       <header class="bar">
         <div class="bar-title"><h2>Details</h2></div>
-        <a class="icon-button" href=${withQuery('details', null)} aria-label="Close details"><${Icon} name="close" /></a>
+        <a class="icon-button" href=${withQuery({ details: null })} aria-label="Close details"><${Icon} name="close" /></a>
       </header>
       <div class="scroll">
         ${isGroup && html`
           <section class="details-section">
-            <header><h3>Topic</h3>${mayModerate(room) && html`<a class="icon-button" href=${withQuery('dialog', 'edit-room')} aria-label="Edit room" title="Edit room"><${Icon} name="edit" size=${16} /></a>`}</header>
+            <header><h3>Topic</h3>${mayModerate(room) && html`<a class="icon-button" href=${withQuery({ dialog: 'edit-room' })} aria-label="Edit room" title="Edit room"><${Icon} name="edit" size=${16} /></a>`}</header>
             <p class=${topic ? '' : 'is-soft'}>${topic || 'No topic yet.'}</p>
           </section>`}
         <section class="details-section">
-          <header><h3>Members</h3>${isMine && isGroup && html`<a class="icon-button" href=${withQuery('dialog', 'invite')} aria-label="Invite" title="Invite"><${Icon} name="plus" size=${16} /></a>`}</header>
+          <header><h3>Members</h3>${isMine && isGroup && html`<a class="icon-button" href=${withQuery({ dialog: 'invite' })} aria-label="Invite" title="Invite"><${Icon} name="plus" size=${16} /></a>`}</header>
           ${failed
             ? html`<${Failed} title="The members did not load" error=${failed} onRetry=${load} />`
             : room.members.value

@@ -207,7 +207,7 @@ export class MessageList extends Component {
     this.setState({ stuck: false, flashed: seq });
     setTimeout(() => this.setState({ flashed: 0 }), FLASH_MS);
     // The address has done its work; left there, it would pull the reader back on reload.
-    go(withQuery('at', null), { replace: true });
+    go(withQuery({ at: null }), { replace: true });
   }
 
   #bringIntoView() {

@@ -2,14 +2,14 @@
 import { Component } from 'preact';
 import { html } from '../../html.js';
 import { withQuery } from '../../router.js';
-import { mentionsMe, remove, resend, toggleReaction } from '../../state/chat.js';
+import { remove, resend, toggleReaction } from '../../state/chat.js';
 import { notify, notifyFailure } from '../../state/notices.js';
 import { nameOf, person } from '../../state/people.js';
 import { mayModerate } from '../../state/rooms.js';
-import { myId } from '../../state/session.js';
+import { mentionsMe, myId } from '../../state/session.js';
 import { Avatar } from '../../ui/avatar.js';
 import { Confirm } from '../../ui/dialog.js';
-import { EmojiPicker } from '../../ui/emoji-picker.js';
+import { EmojiPicker } from '../../ui/emoji-picker-later.js';
 import { Icon } from '../../ui/icon.js';
 import { Markup } from '../../ui/markup.js';
 import { clock, full } from '../../ui/moments.js';
@@ -92,7 +92,7 @@ export class MessageRow extends Component {
         <div class="message-main">
           ${grouped
             ? html`<span class="for-readers">${nameOf(author)}</span>`
-            : html`<header><strong class="message-author">${nameOf(author)}</strong><time datetime=${message.ts} title=${full(message.ts)}>${clock(message.ts)}</time></header>`}
+            : html`<header><a class="message-author" href=${withQuery({ dialog: 'person', name: author.username })}>${nameOf(author)}</a><time datetime=${message.ts} title=${full(message.ts)}>${clock(message.ts)}</time></header>`}
           <div class="message-body">
             ${message.deleted
               ? html`<p class="is-gone">This message was deleted.</p>`
@@ -139,7 +139,7 @@ function copy(text) {
 /** @param {{seq: number, message: Message | null}} props */
 function Replied({ seq, message }) {
   return html`
-    <a class="replied" href=${withQuery('at', String(seq))}>
+    <a class="replied" href=${withQuery({ at: String(seq) })}>
       <span class="for-readers">In reply to</span>
       <${Icon} name="reply" size=${14} />
       ${message

@@ -9,12 +9,14 @@ import { notify, notifyFailure } from '../../state/notices.js';
 import { rooms } from '../../state/rooms.js';
 import { Empty, Failed, Loading } from '../../ui/faces.js';
 import { Icon } from '../../ui/icon.js';
+import { lazy } from '../../ui/lazy.js';
 import { Bar } from '../bar.js';
 import { Composer } from './composer.js';
 import { ConnectionLine } from './connection-line.js';
-import { Details } from './details.js';
 import { MessageList } from './message-list.js';
 import { TypingLine } from './typing-line.js';
+
+const Details = lazy(() => import('./details.js').then(({ Details: view }) => view));
 
 /**
  * What the user is about to do with a message, shared by the list and the composer.
@@ -56,7 +58,7 @@ function Conversation({ room }) {
     <div class="room">
       <section class="conversation" aria-label="Conversation">
         <${Bar} title=${html`${kind !== 'dm' && html`<${Icon} name=${kind === 'private' ? 'lock' : 'hash'} size=${18} />`}${room.title.value}`} subtitle=${topic}>
-          <a class="button is-quiet" href=${withQuery('details', details ? null : '1')} aria-expanded=${details}>
+          <a class="button is-quiet" href=${withQuery({ details: details ? null : '1' })} aria-expanded=${details}>
             <${Icon} name="people" size=${18} /><span class="for-readers">Room details, </span>${members}<span class="for-readers"> ${members === 1 ? 'member' : 'members'}</span>
           </a>
         <//>

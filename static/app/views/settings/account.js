@@ -66,7 +66,7 @@ function Password() {
 
 /** @param {{onClose: () => void}} props */
 function Deletion({ onClose }) {
-  const [password, setPassword] = useState('');
+  const [name, setName] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {unknown} */ (null));
 
@@ -75,7 +75,7 @@ function Deletion({ onClose }) {
     event.preventDefault();
     setBusy(true);
     try {
-      await api.deleteMe(password);
+      await api.deleteMe();
     } catch (problem) {
       setError(problem);
       setBusy(false);
@@ -85,12 +85,12 @@ function Deletion({ onClose }) {
   return html`
     <${Dialog} title="Delete your account?" onClose=${onClose}>
       <form class="stack" onSubmit=${submit}>
-        <p class="is-soft">This cannot be taken back. Give your password to go on.</p>
+        <p class="is-soft">This cannot be taken back. To go on, write your username: ${user.value?.username}.</p>
         <${FormError} error=${error} />
-        <${Field} label="Password" name="password" type="password" value=${password} onInput=${setPassword} autocomplete="current-password" required autofocus />
+        <${Field} label="Username" name="username" value=${name} onInput=${setName} autocomplete="off" autocapitalize="none" required autofocus />
         <div class="actions">
           <button type="button" class="button" onClick=${onClose}>Cancel</button>
-          <button class="button is-danger" disabled=${busy || !password}>${busy ? 'Deleting…' : 'Delete my account'}</button>
+          <button class="button is-danger" disabled=${busy || name !== user.value?.username}>${busy ? 'Deleting…' : 'Delete my account'}</button>
         </div>
       </form>
     <//>`;

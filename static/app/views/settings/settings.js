@@ -10,11 +10,13 @@ import { Appearance } from './appearance.js';
 import { Devices } from './devices.js';
 import { Notifications } from './notifications.js';
 import { Profile } from './profile.js';
+import { Security } from './security.js';
 
 /** @type {{path: string, name: string, icon: import('../../ui/icon.js').IconName, view: any}[]} */
 const PAGES = [
   { path: '/settings/profile', name: 'Profile', icon: 'user', view: Profile },
   { path: '/settings/account', name: 'Account', icon: 'key', view: Account },
+  { path: '/settings/security', name: 'Security', icon: 'shield', view: Security },
   { path: '/settings/sessions', name: 'Sessions', icon: 'device', view: Devices },
   { path: '/settings/notifications', name: 'Notifications', icon: 'bell', view: Notifications },
   { path: '/settings/appearance', name: 'Appearance', icon: 'sun', view: Appearance },

@@ -1,0 +1,31 @@
+//! Gateways and services for tests.
+
+pub(crate) mod client;
+pub(crate) mod gateway;
+pub(crate) mod service;
+
+use std::{future::Future, net::TcpListener, time::Duration};
+
+pub(crate) use gateway::Gateway;
+pub(crate) use service::Service;
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits for a condition, and says what it waited for when it does not come.
+pub(crate) async fn until<F, A>(what: &str, mut condition: F)
+where
+    F: FnMut() -> A,
+    A: Future<Output = bool>,
+{
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(20), waiting).await.is_err() {
+        panic!("waited in vain for: {what}");
+    }
+}

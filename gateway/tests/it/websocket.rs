@@ -1,0 +1,200 @@
+//! WebSockets through the gateway: handshakes under load, long silence, draining.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+
+use crate::support::{
+    Gateway,
+    client::{connect, read_answer, status},
+};
+
+const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: chat.v1.json, secret\r\n\r\n";
+
+/// A service that answers `/health` and everything else with 101 and a first frame in one write, then
+/// echoes.
+async fn websocket_service() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { return };
+            tokio::spawn(converse(stream));
+        }
+    });
+    port
+}
+
+async fn converse(mut stream: TcpStream) {
+    stream.set_nodelay(true).unwrap();
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    if head.starts_with(b"GET /health") {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        return;
+    }
+    if head.starts_with(b"GET /chat/refused") {
+        let _ = stream
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nx-why: token\r\n\r\nno")
+            .await;
+        return;
+    }
+    let mut answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: chat.v1.json\r\n\r\n"
+        .to_vec();
+    answer.extend_from_slice(b"\x81\x05hello");
+    let _ = stream.write_all(&answer).await;
+    let mut piece = [0; 4096];
+    while let Ok(size) = stream.read(&mut piece).await {
+        if size == 0 || stream.write_all(&piece[..size]).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn gateway() -> Gateway {
+    let port = websocket_service().await;
+    Gateway::configured(&format!(
+        "[upstream.chat]\nservers = [\"127.0.0.1:{port}\"]\n\n[[route]]\npath = \"/chat\"\nupstream = \"chat\"\n\
+         tunnel_idle = \"4s\"\n[shutdown]\ngrace = \"5s\"\n"
+    ))
+    .await
+}
+
+async fn ask(gateway: &Gateway, request: String) -> String {
+    let mut stream = connect(gateway, &[b"http/1.1"]).await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    read_answer(&mut stream).await
+}
+
+/// Reads until what came ends in `end`.
+async fn read_until<S: AsyncReadExt + Unpin>(stream: &mut S, end: &[u8]) -> Vec<u8> {
+    let mut seen = Vec::new();
+    let reading = async {
+        while !seen.ends_with(end) {
+            let mut piece = [0; 1024];
+            let size = stream.read(&mut piece).await.expect("bytes");
+            assert!(size > 0, "closed after {:?}", String::from_utf8_lossy(&seen));
+            seen.extend_from_slice(&piece[..size]);
+        }
+    };
+    let done = timeout(Duration::from_secs(20), reading).await;
+    assert!(done.is_ok(), "only {:?} came", String::from_utf8_lossy(&seen));
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_thousand_handshakes_on_a_busy_machine_deliver_their_first_frame() {
+    let gateway = gateway().await;
+    // As many spinning threads as processors: whoever wins a race otherwise, does not here.
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let busy: Vec<_> = (0..std::thread::available_parallelism().unwrap().get())
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        })
+        .collect();
+    let mut waves = tokio::task::JoinSet::new();
+    let gateway = std::sync::Arc::new(gateway);
+    for _ in 0..8 {
+        let gateway = gateway.clone();
+        waves.spawn(async move {
+            let config = std::sync::Arc::new(crate::support::client::tls_config(&gateway, &[b"http/1.1"]));
+            for _ in 0..250 {
+                let mut stream =
+                    crate::support::client::connect_with(&gateway, (*config).clone()).await.unwrap();
+                stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
+                let seen = read_until(&mut stream, b"\x81\x05hello").await;
+                assert!(seen.starts_with(b"HTTP/1.1 101 "), "{:?}", String::from_utf8_lossy(&seen));
+                stream.write_all(b"\x81\x02hi").await.unwrap();
+                stream.flush().await.unwrap();
+                read_until(&mut stream, b"\x81\x02hi").await;
+            }
+        });
+    }
+    while let Some(done) = waves.join_next().await {
+        done.unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for thread in busy {
+        thread.join().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_service_reaches_the_client() {
+    let gateway = gateway().await;
+    let answer = ask(&gateway, HANDSHAKE.replace("/chat ", "/chat/refused ")).await;
+    assert_eq!(status(&answer), 401, "{answer}");
+    assert!(answer.contains("x-why: token") && answer.ends_with("no"), "{answer}");
+}
+
+#[tokio::test]
+async fn broken_handshakes_are_refused_here() {
+    let gateway = gateway().await;
+    for (from, to) in [
+        ("sec-websocket-version: 13", "sec-websocket-version: 8"),
+        ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==", "x: y"),
+        ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-key: short"),
+        ("GET /chat", "POST /chat"),
+        ("upgrade: websocket", "upgrade: websocket\r\ncontent-length: 3"),
+    ] {
+        let answer = ask(&gateway, HANDSHAKE.replace(from, to)).await;
+        assert_eq!(status(&answer), 400, "{to}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_a_socket_at_its_own_limit_and_not_before() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+    stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    read_until(&mut stream, b"hello").await;
+    let mut byte = [0; 1];
+    let begun = std::time::Instant::now();
+    let ended = timeout(Duration::from_secs(15), stream.read(&mut byte)).await.expect("an end in time");
+    assert!(matches!(ended, Ok(0) | Err(_)));
+    assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_draining_gateway_says_1012_between_two_frames() {
+    let mut gateway = gateway().await;
+    let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+    stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    read_until(&mut stream, b"hello").await;
+    gateway.signal("TERM");
+    let close = read_until(&mut stream, &[0x88, 0x02, 0x03, 0xf4]).await;
+    assert_eq!(close, [0x88, 0x02, 0x03, 0xf4]);
+    drop(stream);
+    assert_eq!(gateway.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_secret_in_the_handshake_is_not_logged() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+    stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    read_until(&mut stream, b"hello").await;
+    drop(stream);
+    crate::support::until("the socket in the access log", || async {
+        gateway.access_log().contains("\"status\":101")
+    })
+    .await;
+    assert!(!gateway.access_log().contains("secret") && !gateway.log().contains("secret"));
+}

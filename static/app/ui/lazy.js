@@ -1,0 +1,43 @@
+/**
+ * A view whose file is loaded when it is first shown, or when the browser has nothing else to do. So the first page comes
+ * quickly, and the later ones are there even when the server is away for a moment.
+ */
+import { useEffect, useState } from 'preact/hooks';
+import { html } from '../html.js';
+import { Failed, Loading } from './faces.js';
+
+/** @type {(() => Promise<unknown>)[]} */
+const waiting = [];
+
+/** Some browsers (Safari) have no idle callback; a moment later is good enough there. */
+const whenIdle = window.requestIdleCallback ?? ((/** @type {() => void} */ call) => setTimeout(call, 1_000));
+
+/** Loads what is not loaded yet, one file after the other, in idle moments. */
+export function loadTheRest() {
+  const load = waiting.shift();
+  if (load) whenIdle(() => load().catch(() => {}).finally(loadTheRest));
+}
+
+/** @param {() => Promise<any>} load the view itself, e.g. `() => import('./search.js').then(({ Search }) => Search)` */
+export function lazy(load) {
+  /** @type {any} */
+  let View = null;
+  const fetch = async () => { View ??= await load(); };
+  waiting.push(fetch);
+
+  /** @param {any} props */
+  function Lazy(props) {
+    const [failed, setFailed] = useState(/** @type {unknown} */ (null));
+    const [, arrived] = useState(false);
+    const get = () => {
+      setFailed(null);
+      fetch().then(() => arrived(true), setFailed);
+    };
+    useEffect(() => { if (!View) get(); }, []);
+    if (failed) return html`<${Failed} error=${new Error('The server could not be reached.')} onRetry=${get} />`;
+    return View ? html`<${View} ...${props} />` : html`<${Loading} />`;
+  }
+  /** Begins to load ahead of the first showing. A failure is no matter here: showing it tries again, and tells. */
+  Lazy.ahead = () => { fetch().catch(() => {}); };
+  return Lazy;
+}
