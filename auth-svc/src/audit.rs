@@ -9,7 +9,10 @@ use irongate_shared::{
     service::Client,
 };
 
-use crate::store::audit_log::{self, AuditRow};
+use crate::{
+    Auth,
+    store::audit_log::{self, AuditRow},
+};
 
 /// Everything that is kept. The texts are stable: programs compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,11 @@ pub(crate) enum Event {
     SessionEnded,
     /// A refresh token came back after it was replaced: somebody has a copy.
     RefreshTokenReused,
+    PasswordChanged,
+    PasswordReset,
+    EmailVerified,
+    SecondFactorAdded,
+    SecondFactorRemoved,
 }
 
 impl Event {
@@ -32,6 +40,11 @@ impl Event {
             Self::SignedOutEverywhere => "signed_out_everywhere",
             Self::SessionEnded => "session_ended",
             Self::RefreshTokenReused => "refresh_token_reused",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::EmailVerified => "email_verified",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
         }
     }
 }
@@ -56,4 +69,16 @@ pub(crate) fn record(
             created_at_ms: now,
         },
     )
+}
+
+impl Auth {
+    /// The newest entries first, from before the id `before`; of one user, or of all.
+    pub(crate) async fn audit_page(
+        &self,
+        user: Option<UserId>,
+        before: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<AuditRow>, DbError> {
+        self.database.read(move |db| audit_log::page(db, user, before.as_deref(), limit)).await
+    }
 }

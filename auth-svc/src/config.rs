@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use irongate_shared::config::{Listen, ListenOrOff, Period};
+use irongate_shared::{
+    config::{Listen, ListenOrOff, Period},
+    secret::Secret,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,11 @@ pub struct Settings {
     pub key_rotation: Period,
     /// How long the audit log is kept.
     pub audit_retention: Period,
+    /// The mail server, `smtps://user:password@host`; without one, mails are written to files in `outbox` below the
+    /// data directory.
+    pub smtp_url: Option<Secret<String>>,
+    /// Who mails come from; `Irongate <no-reply@host of the gateway>` when not said.
+    pub mail_from: Option<String>,
 }
 
 impl Settings {
@@ -76,6 +84,8 @@ impl Default for Settings {
             sessions_per_user: 50,
             key_rotation: days(30),
             audit_retention: days(365),
+            smtp_url: None,
+            mail_from: None,
         }
     }
 }

@@ -6,20 +6,27 @@
 //!   on one screen     result to answer
 //! ```
 //!
-//! - Who gets in: [`sign_in`]. What a refresh token is worth, and what a stolen one sets off: [`session`].
+//! - Who gets in: [`sign_in`], then [`mfa`] for the second factor; how often one may try: [`throttle`]. What a refresh token is worth, and what a stolen one sets off: [`session`].
 //! - Access tokens and the keys that sign them: [`token`]. Verifying them is `irongate_shared::token`.
+//! - Passwords and addresses are changed and proven in [`password`] and [`email`], by links in [`mail`].
 //! - What is kept for later questions: [`audit`].
 
+mod afterwards;
 mod audit;
 mod config;
+mod email;
 mod http;
+mod mail;
+mod mfa;
+mod password;
 mod session;
 mod sign_in;
 mod store;
+mod throttle;
 mod token;
 mod upkeep;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use actix_web::web;
 use anyhow::Context as _;
@@ -34,7 +41,9 @@ use irongate_shared::{
 };
 use prometheus::Registry;
 use tokio_util::task::TaskTracker;
+use url::Url;
 
+use afterwards::Afterwards;
 pub use config::Settings;
 
 /// The command line: settings come from the environment.
@@ -50,6 +59,12 @@ struct Auth {
     signer: token::Signer,
     /// What refresh tokens are derived with.
     succession: session::Succession,
+    /// What the secrets of authenticator apps are sealed with.
+    totp_sealer: Arc<token::Sealer>,
+    /// Where links in mails lead.
+    origin: Url,
+    /// What goes on after its request was answered.
+    afterwards: Afterwards,
     settings: Settings,
 }
 
@@ -100,11 +115,21 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
         registry,
         on_connect: None,
     };
-    let succession = session::Succession::new(&master);
-    let auth = web::Data::new(Auth { database, clock, hasher, signer, succession, settings });
+    let transport = mail::Transport::new(&settings, &platform)?;
     let tasks = TaskTracker::new();
+    let auth = web::Data::new(Auth {
+        database,
+        clock,
+        hasher,
+        signer,
+        succession: session::Succession::new(&master),
+        totp_sealer: Arc::new(token::Sealer::new(&master, "totp secrets")),
+        origin: platform.gateway.clone(),
+        afterwards: Afterwards::new(tasks.clone()),
+        settings,
+    });
     tasks.spawn(upkeep::run(auth.clone().into_inner(), shutdown.clone()));
-    tasks.close();
+    tasks.spawn(mail::run(auth.clone().into_inner(), transport, shutdown.clone()));
 
     let routes = move |config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {
         config
@@ -115,6 +140,7 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
     };
     let ended = service.run(routes, shutdown.clone()).await;
     shutdown.cancel();
+    tasks.close();
     tasks.wait().await;
     ended
 }

@@ -7,12 +7,15 @@ use irongate_shared::{
     problem::{Kind, Problem},
     service::Client,
 };
+use serde::Deserialize;
 
 use crate::{
     Auth,
     audit::{self, Event},
+    mfa::{self, Challenge},
     session::{self, RefreshToken},
     store::credentials::{self, Status},
+    throttle::{self, Subject, TooMany},
     token::{Minted, SignerError},
 };
 
@@ -22,6 +25,39 @@ pub(crate) struct SignedIn {
     pub access: Minted,
     pub refresh: RefreshToken,
     pub user: User,
+}
+
+/// What the right password comes to.
+#[derive(Debug)]
+pub(crate) enum Admitted {
+    SignedIn(SignedIn),
+    /// The second factor is asked for.
+    Challenged(Challenge),
+}
+
+/// Where the refresh token goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RefreshIn {
+    /// For browsers: into a cookie that scripts cannot read.
+    #[default]
+    Cookie,
+    /// For everybody else: into the answer.
+    Body,
+}
+
+impl RefreshIn {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Body => "body",
+        }
+    }
+
+    /// Reads [`RefreshIn::as_str`]; the schema knows no third.
+    pub(crate) fn parse(text: &str) -> Self {
+        if text == "body" { Self::Body } else { Self::Cookie }
+    }
 }
 
 /// Why nobody was signed in.
@@ -36,6 +72,8 @@ pub(crate) enum SignInError {
     /// user-svc has just changed what the tokens would say, and its word has not arrived.
     #[error("the account is being changed")]
     BeingChanged,
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
     #[error(transparent)]
@@ -65,6 +103,7 @@ impl From<SignInError> for Problem {
             SignInError::BeingChanged => {
                 Self::unavailable(why).detail("Your account is being changed. Please try again in a moment.")
             }
+            SignInError::TooMany(why) => why.into(),
             SignInError::Overloaded(why) => why.into(),
             SignInError::Signer(why) => why.into(),
             SignInError::Account(why) => Self::internal(why),
@@ -79,10 +118,20 @@ impl Auth {
         &self,
         name: &str,
         password: String,
+        refresh_in: RefreshIn,
         client: Client,
-    ) -> Result<SignedIn, SignInError> {
+    ) -> Result<Admitted, SignInError> {
         let name = key(name);
-        let found = self.database.read(move |db| credentials::by_name(db, &name)).await?;
+        let here = Subject::NameFrom(name.clone(), client.ip);
+        let counted = [here.clone(), Subject::Name(name.clone()), Subject::Address(client.ip)];
+        let (looked, now) = (counted.clone(), self.clock.now());
+        let found = self
+            .database
+            .read(move |db| {
+                throttle::look(db, &looked, now)??;
+                Ok::<_, SignInError>(credentials::by_name(db, &name)?)
+            })
+            .await?;
         let stored = found.as_ref().and_then(|credential| credential.password_hash.clone());
         let verdict = self.hasher.verify(password, stored.clone()).await?;
         let now = self.clock.now();
@@ -94,25 +143,36 @@ impl Auth {
             (found, _) => {
                 let user = found.map(|credential| credential.user_id);
                 self.database
-                    .write(move |db| audit::record(db, Event::SignInFailed, user, &client, now))
+                    .write(move |db| {
+                        throttle::count(db, &counted, now)?;
+                        audit::record(db, Event::SignInFailed, user, &client, now)
+                    })
                     .await?;
                 return Err(SignInError::WrongPassword);
             }
         };
         let user = credential.user()?;
         let (succession, settings) = (self.succession.clone(), self.settings.clone());
-        let (session, refresh) = self
+        let opened = self
             .database
             .write(move |db| {
                 session::may_have_tokens(db, credential.user_id, now)?;
+                throttle::forgive(db, &here)?;
                 if let (Some(from), Some(to)) = (stored, upgraded) {
                     credentials::upgrade_hash(db, credential.user_id, &from, &to)?;
                 }
+                if let Some(challenge) = mfa::begin(db, credential.user_id, refresh_in, now)? {
+                    return Ok(Err(challenge));
+                }
                 audit::record(db, Event::SignedIn, Some(credential.user_id), &client, now)?;
-                Ok::<_, SignInError>(session::open(db, &succession, credential.user_id, &client, now, &settings)?)
+                Ok::<_, SignInError>(Ok(session::open(db, &succession, credential.user_id, &client, now, &settings)?))
             })
             .await?;
+        let (session, refresh) = match opened {
+            Ok(opened) => opened,
+            Err(challenge) => return Ok(Admitted::Challenged(challenge)),
+        };
         let access = self.signer.mint(&user, session).await?;
-        Ok(SignedIn { access, refresh, user })
+        Ok(Admitted::SignedIn(SignedIn { access, refresh, user }))
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Auth,
-    store::{audit_log, refresh_tokens, sessions, signing_keys},
+    store::{audit_log, mails, mfa, refresh_tokens, sessions, signing_keys, throttles},
 };
 
 const EVERY: Duration = Duration::from_secs(600);
@@ -32,6 +32,9 @@ async fn once(auth: &Auth) -> Result<(), DbError> {
                 + sessions::delete_dead(db, now - KEPT_AFTER_END)?
                 + revocation::purge(db, now)?
                 + signing_keys::delete_expired(db, now)?
+                + throttles::delete_expired(db, now)?
+                + mails::delete_expired_links(db, now)?
+                + mfa::delete_expired_challenges(db, now)?
                 + audit_log::delete_before(db, audited)?;
             if deleted > 0 {
                 tracing::debug!(rows = deleted, "deleted what has run out");

@@ -34,6 +34,7 @@ pub mod kind {
     pub const METHOD_NOT_ALLOWED: Kind =
         Kind::new("method-not-allowed", 405, "This address does not take this method");
     pub const CONFLICT: Kind = Kind::new("conflict", 409, "This conflicts with what is there");
+    pub const GONE: Kind = Kind::new("gone", 410, "This is no longer there");
     pub const PRECONDITION_FAILED: Kind =
         Kind::new("precondition-failed", 412, "It was changed by somebody else meanwhile");
     pub const TOO_LARGE: Kind = Kind::new("too-large", 413, "The request is too large");

@@ -1,8 +1,12 @@
 //! The border: requests to calls, results to answers.
 
+mod audit;
 mod cookie;
+mod email;
 mod keys;
+mod mfa;
 mod page;
+mod password;
 mod routes;
 mod session;
 

@@ -7,13 +7,17 @@ use utoipa::{
 };
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{keys, session};
+use super::{audit, email, keys, mfa, password, session};
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(
         scope("/auth")
             // anybody
             .service(session::login::login)
+            .service(mfa::verify::verify)
+            .service(password::forgot::forgot)
+            .service(password::reset::reset)
+            .service(email::verify::verify)
             .service(keys::jwks)
             // whoever holds a refresh token
             .service(session::refresh::refresh)
@@ -21,7 +25,16 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             // the signed-in user
             .service(session::logout_all::logout_all)
             .service(session::list::list)
-            .service(session::end::end),
+            .service(session::end::end)
+            .service(password::change::change)
+            .service(email::send::send)
+            .service(mfa::show::show)
+            .service(mfa::totp::begin)
+            .service(mfa::totp::confirm)
+            .service(mfa::totp::end)
+            .service(audit::own)
+            // administrators
+            .service(audit::all),
     );
 }
 
@@ -36,6 +49,10 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     modifiers(&BearerToken),
     tags(
         (name = "session", description = "Signing in, staying signed in, signing out"),
+        (name = "password", description = "Changing and resetting passwords"),
+        (name = "email", description = "Showing that an address is one's own"),
+        (name = "second factor", description = "Codes of an app, recovery codes"),
+        (name = "audit", description = "What happened to an account"),
         (name = "keys", description = "What tokens are verified with"),
     ),
 )]

@@ -140,7 +140,7 @@ impl Auth {
 }
 
 /// Session by session rather than "all until now": a token that is being made at this moment belongs to one of them.
-fn end_all_of(
+pub(crate) fn end_all_of(
     db: &mut Db,
     user: UserId,
     except: Option<SessionId>,

@@ -18,7 +18,7 @@ use irongate_shared::{
     token::revocation,
 };
 
-pub(crate) use end::end;
+pub(crate) use end::{end, end_all_of};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh_token::{RefreshToken, Succession};
 

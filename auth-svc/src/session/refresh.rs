@@ -24,6 +24,7 @@ use crate::{
 /// Why a session does not go on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RefreshError {
+    /// None was sent, or what was sent is none.
     #[error("no refresh token was sent")]
     Missing,
     /// Never given out, or long gone.

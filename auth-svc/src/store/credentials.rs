@@ -68,3 +68,18 @@ pub(crate) fn upgrade_hash(db: &mut Db, user: UserId, from: &str, to: &str) -> R
         .execute(db)?;
     Ok(())
 }
+
+/// Stores a new password.
+pub(crate) fn set_password(db: &mut Db, user: UserId, hash: &str, now: Timestamp) -> Result<(), DbError> {
+    diesel::update(credentials::table.find(user))
+        .set((credentials::password_hash.eq(Some(hash)), credentials::password_set_at_ms.eq(now)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Stores what is known of a user's account, in the words of the version that is there already.
+pub(crate) fn set_account(db: &mut Db, user: &User) -> Result<(), DbError> {
+    let account = serde_json::to_string(user).unwrap_or_default();
+    diesel::update(credentials::table.find(user.id)).set(credentials::account.eq(account)).execute(db)?;
+    Ok(())
+}

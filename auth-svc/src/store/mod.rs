@@ -1,8 +1,11 @@
-//! Queries: one file per table, one function per question.
+//! Queries: one file per table or few, one function per question.
 
 pub(crate) mod audit_log;
 pub(crate) mod credentials;
+pub(crate) mod mails;
+pub(crate) mod mfa;
 pub(crate) mod refresh_tokens;
 pub(crate) mod schema;
 pub(crate) mod sessions;
 pub(crate) mod signing_keys;
+pub(crate) mod throttles;

@@ -58,3 +58,61 @@ diesel::table! {
         created_at_ms -> BigInt,
     }
 }
+
+diesel::table! {
+    throttles (key) {
+        key -> Binary,
+        failures -> BigInt,
+        not_before_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    mails (id) {
+        id -> Text,
+        recipient -> Text,
+        subject -> Text,
+        body -> Text,
+        created_at_ms -> BigInt,
+        attempts -> BigInt,
+        next_attempt_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    mailed_links (hash) {
+        hash -> Binary,
+        purpose -> Text,
+        user_id -> Text,
+        email_key -> Text,
+        expires_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    mfa_totp (user_id) {
+        user_id -> Text,
+        secret -> Binary,
+        confirmed_at_ms -> Nullable<BigInt>,
+        last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    mfa_recovery_codes (user_id, hash) {
+        user_id -> Text,
+        hash -> Binary,
+        used_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    mfa_challenges (hash) {
+        hash -> Binary,
+        user_id -> Text,
+        refresh_in -> Text,
+        attempts -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}

@@ -43,6 +43,8 @@ refusals! {
     TakesInput: kind::INVALID_INPUT;
     /// Something is taken or in the way.
     MayConflict: kind::CONFLICT;
+    /// A link or a thing that is gone for good.
+    MayBeGone: kind::GONE;
     /// `If-Match`.
     TakesIfMatch: kind::PRECONDITION_FAILED;
 }

@@ -1,6 +1,6 @@
 //! Who sends a request, as handlers take it.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 
@@ -8,8 +8,10 @@ use super::{Claims, Role, TokenError, Verifier};
 use crate::{
     clock::Timestamp,
     id::{SessionId, TokenId, UserId},
-    problem::{Problem, kind},
+    problem::{Kind, Problem, kind},
 };
+
+const SIGN_IN_AGAIN: Kind = Kind::new("sign-in-again", 403, "This asks for a recent sign-in");
 
 /// The user behind a valid access token. As an extractor it answers 401 to everybody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +33,27 @@ impl Identity {
         self.roles.contains(&Role::Admin)
     }
 
+    /// When its owner last showed a password or a passkey: a session keeps its id, and the id its time.
+    pub fn signed_in_at(&self) -> Timestamp {
+        time_of(self.session.as_uuid())
+    }
+
+    /// For what a stolen access token must not be able to do: the owner must have signed in within
+    /// [`Identity::RECENT`].
+    ///
+    /// # Errors
+    /// 403, which asks for that.
+    pub fn signed_in_recently(&self, now: Timestamp) -> Result<(), Problem> {
+        if now.since(self.signed_in_at()) <= Self::RECENT {
+            return Ok(());
+        }
+        Err(Problem::new(SIGN_IN_AGAIN).detail("To be safe, sign out, sign in again, and repeat this."))
+    }
+
+    /// How long a sign-in counts as recent.
+    pub const RECENT: Duration = Duration::from_secs(30 * 60);
+
     pub(super) fn from_claims(claims: Claims) -> Self {
-        let (seconds, nanos) = claims.jti.as_uuid().get_timestamp().map_or((0, 0), |time| time.to_unix());
-        let millis = i64::try_from(seconds).unwrap_or(0) * 1000 + i64::from(nanos / 1_000_000);
         Self {
             user: claims.sub,
             session: claims.sid,
@@ -42,10 +62,16 @@ impl Identity {
             username: claims.preferred_username,
             display_name: claims.name,
             avatar_url: claims.picture,
-            issued_at: Timestamp::from_millis(millis),
+            issued_at: time_of(claims.jti.as_uuid()),
             expires_at: Timestamp::from_secs(claims.exp),
         }
     }
+}
+
+/// The millisecond that a UUIDv7 was made in.
+fn time_of(id: uuid::Uuid) -> Timestamp {
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |time| time.to_unix());
+    Timestamp::from_millis(i64::try_from(seconds).unwrap_or(0) * 1000 + i64::from(nanos / 1_000_000))
 }
 
 impl FromRequest for Identity {

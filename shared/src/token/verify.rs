@@ -183,9 +183,10 @@ impl Verifier {
         }
         let kid = header.kid.ok_or(TokenError::Invalid("no key id"))?;
         let now = self.0.clock.now();
-        // A key may be younger than our copy. SECURITY: bounded, or made-up key ids would read the database at will.
-        let view =
-            if view.keys.get(&kid, now).is_none() { self.read_again(REFRESH / 2).await? } else { view };
+        let view = match view.keys.get(&kid, now) {
+            Some(_) => view,
+            None => self.read_for_unknown_key().await?,
+        };
         let key = view.keys.get(&kid, now).ok_or(TokenError::Invalid("unknown key"))?;
         let claims = decode::<Claims>(token, key, &self.0.rules)
             .map_err(|_| TokenError::Invalid("signature or claims"))?
@@ -215,6 +216,13 @@ impl Verifier {
             return Ok(view);
         }
         self.read_again(REVOCATION_LAG).await
+    }
+
+    /// A key may be younger than our copy. SECURITY: made-up key ids must not read the database at will: whoever
+    /// brings one waits for a reading begun after they came, and all who wait share it.
+    async fn read_for_unknown_key(&self) -> Result<Arc<View>, DbError> {
+        tokio::time::sleep(REFRESH / 2).await;
+        self.read_again(REFRESH / 2).await
     }
 
     /// Reads keys and blacklist unless somebody else did within `within`, meanwhile.

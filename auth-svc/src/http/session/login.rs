@@ -1,6 +1,6 @@
 //! `POST /auth/login`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpResponse, http::header, post, web};
 use irongate_shared::{
     problem::Problem,
     secret::Secret,
@@ -12,8 +12,11 @@ use irongate_shared::{
 };
 use serde::Deserialize;
 
-use super::{RefreshIn, Tokens, handed_over};
-use crate::Auth;
+use super::{LoginAnswer, SecondFactorAsked, handed_over};
+use crate::{
+    Auth,
+    sign_in::{Admitted, RefreshIn},
+};
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +36,7 @@ pub(crate) struct Login {
 #[utoipa::path(
     tag = "session",
     request_body = Login,
-    responses((status = 200, description = "Signed in", body = Tokens), SignedIn, MayRefuse, TakesBody, Always),
+    responses((status = 200, description = "Signed in, or asked for the second factor", body = LoginAnswer), SignedIn, MayRefuse, TakesBody, Always),
 )]
 #[post("/login")]
 pub(crate) async fn login(
@@ -41,6 +44,16 @@ pub(crate) async fn login(
     client: Client,
     Body(login): Body<Login>,
 ) -> Result<HttpResponse, Problem> {
-    let signed_in = auth.sign_in(&login.username, login.password.into_inner(), client).await?;
-    Ok(handed_over(&auth, signed_in, login.refresh))
+    let password = login.password.into_inner();
+    match auth.sign_in(&login.username, password, login.refresh, client).await? {
+        Admitted::SignedIn(signed_in) => Ok(handed_over(&auth, signed_in, login.refresh)),
+        Admitted::Challenged(challenge) => {
+            let asked = SecondFactorAsked {
+                mfa_required: true,
+                mfa_token: challenge.mfa_token,
+                methods: ["totp", "recovery"],
+            };
+            Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(asked))
+        }
+    }
 }

@@ -9,21 +9,13 @@ pub(crate) mod refresh;
 
 use actix_web::{HttpResponse, http::header};
 use irongate_shared::account::User;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::cookie;
-use crate::{Auth, sign_in::SignedIn};
-
-/// Where the refresh token goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RefreshIn {
-    /// For browsers: into a cookie that scripts cannot read.
-    #[default]
-    Cookie,
-    /// For everybody else: into the answer.
-    Body,
-}
+use crate::{
+    Auth,
+    sign_in::{RefreshIn, SignedIn},
+};
 
 /// A session's tokens.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -41,8 +33,27 @@ pub(crate) struct Tokens {
     user: User,
 }
 
+/// What signing in comes to.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(crate) enum LoginAnswer {
+    SignedIn(Box<Tokens>),
+    SecondFactor(SecondFactorAsked),
+}
+
+/// The password was right; send a code to `POST /auth/mfa/verify`.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct SecondFactorAsked {
+    #[schema(example = true)]
+    mfa_required: bool,
+    /// Good for five minutes.
+    mfa_token: String,
+    #[schema(example = json!(["totp", "recovery"]))]
+    methods: [&'static str; 2],
+}
+
 /// The answer that hands a session to its owner.
-fn handed_over(auth: &Auth, signed_in: SignedIn, refresh: RefreshIn) -> HttpResponse {
+pub(crate) fn handed_over(auth: &Auth, signed_in: SignedIn, refresh: RefreshIn) -> HttpResponse {
     let SignedIn { access, refresh: token, user } = signed_in;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::CACHE_CONTROL, "no-store"));

@@ -12,11 +12,12 @@ use irongate_shared::{
 };
 use serde::Deserialize;
 
-use super::{RefreshIn, Tokens, handed_over};
+use super::{Tokens, handed_over};
 use crate::{
     Auth,
     http::cookie,
     session::{RefreshError, RefreshToken},
+    sign_in::RefreshIn,
 };
 
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -45,11 +46,16 @@ pub(crate) async fn refresh(
     OptionalBody(body): OptionalBody<Refresh>,
 ) -> Result<HttpResponse, Problem> {
     let sent = body.and_then(|body| body.refresh_token);
-    let (token, answer_in) = match sent {
-        Some(text) => (RefreshToken::parse(text.expose()).ok_or(RefreshError::Unknown)?, RefreshIn::Body),
-        None => (cookie::token_of(&request)?.ok_or(RefreshError::Missing)?, RefreshIn::Cookie),
+    let answer_in = if sent.is_some() { RefreshIn::Body } else { RefreshIn::Cookie };
+    let token = match sent {
+        Some(text) => RefreshToken::parse(text.expose()),
+        None => cookie::token_of(&request)?,
     };
-    match auth.refresh(token, client).await {
+    let refreshed = match token {
+        Some(token) => auth.refresh(token, client).await,
+        None => Err(RefreshError::Missing),
+    };
+    match refreshed {
         Ok(signed_in) => Ok(handed_over(&auth, signed_in, answer_in)),
         Err(why) => {
             let problem = Problem::from(why);

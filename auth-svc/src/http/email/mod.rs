@@ -1,0 +1,4 @@
+//! `/auth/email`
+
+pub(crate) mod send;
+pub(crate) mod verify;

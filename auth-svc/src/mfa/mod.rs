@@ -1,0 +1,9 @@
+//! The second factor: codes of an app (TOTP), and recovery codes for the day the phone is lost.
+
+mod challenge;
+mod codes;
+mod manage;
+mod totp;
+
+pub(crate) use challenge::{Challenge, ChallengeError, begin};
+pub(crate) use manage::{Factors, MfaError, Setup};

@@ -1,0 +1,2 @@
+DROP TABLE mailed_links;
+DROP TABLE mails;
