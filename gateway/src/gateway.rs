@@ -45,6 +45,8 @@ pub(crate) struct Gateway {
     source: Source,
     environment: BTreeMap<String, String>,
     last_reload_error: Mutex<Option<ReloadError>>,
+    /// One reload at a time: a saved file and a SIGHUP often come together.
+    reloading: Mutex<()>,
     /// Counts what the dashboard wants to show at once.
     pub(crate) news: watch::Sender<u64>,
 }
@@ -88,6 +90,7 @@ impl Gateway {
             source: parts.source,
             environment: parts.environment,
             last_reload_error: Mutex::default(),
+            reloading: Mutex::default(),
             news: watch::Sender::new(0),
         }
     }
@@ -112,6 +115,7 @@ impl Gateway {
 
     /// Reads file and environment again. A mistake leaves everything as it was. Blocks: files are read.
     pub(crate) fn reload(&self) -> Result<(), ConfigErrors> {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.try_reload();
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) =
             done.as_ref().err().map(|errors| ReloadError {

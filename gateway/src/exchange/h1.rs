@@ -99,6 +99,14 @@ impl Http1 {
         Ok(self.socket.read_buf(&mut self.input).await? > 0)
     }
 
+    /// Waits for the first bytes of a request with next to no buffer: most connections wait most of the time.
+    pub(crate) async fn first_bytes(&mut self) -> io::Result<bool> {
+        let mut scratch = [0; 64];
+        let size = self.socket.read(&mut scratch).await?;
+        self.input.extend_from_slice(scratch.get(..size).unwrap_or_default());
+        Ok(size > 0)
+    }
+
     pub(crate) fn limit_body(&mut self, bytes: u64) {
         self.pace.limit = bytes;
     }

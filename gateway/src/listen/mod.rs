@@ -79,7 +79,7 @@ impl ServerApp for Entrance {
         let (socket, tls) = if is_tls {
             let (config, limit) = (gateway.certificates.server_config(), limits.head_timeout.get());
             // A handshake that is not done in time, or fails, is no event worth a line by default.
-            match timeout(limit, TlsAcceptor::from(config).accept(tcp)).await {
+            match Box::pin(timeout(limit, TlsAcceptor::from(config).accept(tcp))).await {
                 Ok(Ok(stream)) => {
                     let session = session(stream.get_ref().1);
                     (Socket::tls(stream), Some(session))
@@ -99,7 +99,7 @@ impl ServerApp for Entrance {
         let http2 = socket.speaks_http2();
         let connection = Arc::new(Connection { peer, tls });
         if http2 {
-            edge::h2::run(gateway, self.door, socket, connection, shutdown).await;
+            Box::pin(edge::h2::run(gateway, self.door, socket, connection, shutdown)).await;
         } else {
             edge::h1::run(gateway, self.door, socket, connection, shutdown).await;
         }
