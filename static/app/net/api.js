@@ -236,5 +236,10 @@ export const endTotp = (code) => signed('DELETE', '/auth/mfa/totp', { json: { co
 /** @param {string} token from the mail */
 export const verifyEmail = (token) => exchange('POST', '/auth/email/verify', { json: { token } });
 
+/** @typedef {{id: string, event: string, ip: string, user_agent: string | null, created_at: string}} AccountEvent */
+
+/** What happened to the account, the newest first. @param {string | null} cursor @returns {Promise<Page<AccountEvent>>} */
+export const accountEvents = (cursor) => get('/auth/audit', { cursor, limit: 20 });
+
 /** Sends the mail that proves the address once more. */
 export const sendVerification = () => signed('POST', '/auth/email/send', { json: {} });

@@ -1,4 +1,4 @@
-/** The second factor: an authenticator app, and the codes for the day it is lost. */
+/** The second factor (an authenticator app, and the codes for the day it is lost) and what happened to the account. */
 import { useEffect, useState } from 'preact/hooks';
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
@@ -10,6 +10,7 @@ import { Field } from '../../ui/field.js';
 import { QrCode } from '../../ui/qr-code.js';
 import { save } from '../../ui/save.js';
 import { FormError } from '../entry/form-error.js';
+import { Activity } from './activity.js';
 
 export function Security() {
   const [factor, setFactor] = useState(/** @type {api.SecondFactor | null} */ (null));
@@ -37,6 +38,11 @@ export function Security() {
       ${factor.totp
         ? html`<button type="button" class="button is-danger-quiet" onClick=${() => open('off')}>Turn off</button>`
         : html`<button type="button" class="button is-primary" onClick=${() => open('on')}>Turn on</button>`}
+    </section>
+    <section class="settings-section">
+      <h3>Recent activity</h3>
+      <p class="is-soft">If something here was not you, change your password and sign out everywhere.</p>
+      <${Activity} key=${factor.totp} />
     </section>
     ${dialog === 'on' && html`<${TurnOn} onClose=${close} />`}
     ${dialog === 'off' && html`<${TurnOff} onClose=${close} />`}`;
