@@ -50,6 +50,8 @@ impl Service {
         let (document, prefix, on_connect) = (self.document, self.prefix, self.on_connect);
         let mut server = HttpServer::new(move || {
             let (app, document) = App::new()
+                // Before the API: its scope takes every address below the prefix.
+                .configure(|config| super::describe::routes(config, prefix))
                 .into_utoipa_app()
                 .openapi(document.clone())
                 .configure(routes.clone())
@@ -59,7 +61,6 @@ impl Service {
                 .app_data(web::Data::new(metrics.clone()))
                 .app_data(description)
                 .configure(input::refusals)
-                .configure(|config| super::describe::routes(config, prefix))
                 .route("/health", web::get().to(answer::health))
                 .route("/health/live", web::get().to(answer::alive))
                 .default_service(web::to(answer::nothing_here))
