@@ -3,6 +3,7 @@
 //! An entry is written in the transaction that did the thing: what is not in the log did not happen.
 
 use irongate_shared::{
+    account::EventId,
     clock::Timestamp,
     db::{Db, DbError},
     id::UserId,
@@ -29,6 +30,12 @@ pub(crate) enum Event {
     EmailVerified,
     SecondFactorAdded,
     SecondFactorRemoved,
+    EmailChanged,
+    RoleChanged,
+    Locked,
+    Unlocked,
+    Deleted,
+    Erased,
 }
 
 impl Event {
@@ -45,6 +52,12 @@ impl Event {
             Self::EmailVerified => "email_verified",
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
+            Self::EmailChanged => "email_changed",
+            Self::RoleChanged => "role_changed",
+            Self::Locked => "locked",
+            Self::Unlocked => "unlocked",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
         }
     }
 }
@@ -69,6 +82,34 @@ pub(crate) fn record(
             created_at_ms: now,
         },
     )
+}
+
+/// Writes an entry about what another service told; it has the id of that event.
+pub(crate) fn record_as(
+    db: &mut Db,
+    id: EventId,
+    event: Event,
+    user: UserId,
+    actor: Option<UserId>,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    audit_log::insert(
+        db,
+        &AuditRow {
+            id: id.to_string(),
+            user_id: Some(user),
+            actor_id: actor,
+            event: event.as_str().to_owned(),
+            ip: "unknown".to_owned(),
+            user_agent: None,
+            created_at_ms: at,
+        },
+    )
+}
+
+/// Deletes what is known of an erased user.
+pub(crate) fn forget(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    audit_log::delete_of(db, user)
 }
 
 impl Auth {

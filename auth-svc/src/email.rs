@@ -10,6 +10,7 @@ use irongate_shared::{
 use crate::{
     Auth,
     audit::{self, Event},
+    events,
     mail::{self, LinkError, Purpose},
     password::is_for,
     store::credentials,
@@ -77,9 +78,12 @@ impl Auth {
                 }
                 account.email_verified = true;
                 credentials::set_account(db, &account)?;
+                events::email_verified(db, user, &account.email, now)?;
                 audit::record(db, Event::EmailVerified, Some(user), &client, now)?;
-                Ok(())
+                Ok::<_, EmailError>(())
             })
-            .await
+            .await?;
+        self.wake.notify_one();
+        Ok(())
     }
 }

@@ -9,12 +9,15 @@
 //! - Who gets in: [`sign_in`], then [`mfa`] for the second factor; how often one may try: [`throttle`]. What a refresh token is worth, and what a stolen one sets off: [`session`].
 //! - Access tokens and the keys that sign them: [`token`]. Verifying them is `irongate_shared::token`.
 //! - Passwords and addresses are changed and proven in [`password`] and [`email`], by links in [`mail`].
+//! - What user-svc tells of accounts comes in by [`events`].
 //! - What is kept for later questions: [`audit`].
 
 mod afterwards;
 mod audit;
+mod clients;
 mod config;
 mod email;
+mod events;
 mod http;
 mod mail;
 mod mfa;
@@ -34,12 +37,15 @@ use irongate_shared::{
     clock::Clock,
     db::Database,
     health::{Health, Need},
+    outbox::Deliveries,
     password::Hasher,
+    peer::Peer,
     secret,
     service::{self, Program, Service, Started},
     token::Verifier,
 };
 use prometheus::Registry;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -63,6 +69,10 @@ struct Auth {
     totp_sealer: Arc<token::Sealer>,
     /// Where links in mails lead.
     origin: Url,
+    /// Services that may ask for tokens.
+    clients: clients::Clients,
+    /// Wakes who tells user-svc what happened.
+    wake: Arc<Notify>,
     /// What goes on after its request was answered.
     afterwards: Afterwards,
     settings: Settings,
@@ -125,10 +135,20 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
         succession: session::Succession::new(&master),
         totp_sealer: Arc::new(token::Sealer::new(&master, "totp secrets")),
         origin: platform.gateway.clone(),
+        clients: clients::Clients::installed(&platform).context("the services' secrets")?,
+        wake: Arc::default(),
         afterwards: Afterwards::new(tasks.clone()),
         settings,
     });
     tasks.spawn(upkeep::run(auth.clone().into_inner(), shutdown.clone()));
+    let deliveries = Deliveries {
+        route: events::TO_USERS,
+        database: auth.database.clone(),
+        clock: auth.clock.clone(),
+        peer: Arc::new(Peer::new(&platform, "auth-svc").context("this service's secret")?),
+        wake: Arc::clone(&auth.wake),
+    };
+    tasks.spawn(deliveries.run(shutdown.clone()));
     tasks.spawn(mail::run(auth.clone().into_inner(), transport, shutdown.clone()));
 
     let routes = move |config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {

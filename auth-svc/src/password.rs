@@ -1,7 +1,7 @@
 //! Changing a password, by who knows it or by who reads the mail.
 
 use irongate_shared::{
-    account::{User, key},
+    account::{AccountStatus, User, key},
     clock::Timestamp,
     db::{Db, DbError},
     id::UserId,
@@ -17,7 +17,7 @@ use crate::{
     config::Settings,
     mail::{self, Letter, LinkError, Purpose},
     session,
-    store::credentials::{self, CredentialRow, Status},
+    store::credentials::{self, CredentialRow},
     throttle::{self, Subject, TooMany},
 };
 
@@ -116,7 +116,7 @@ impl Auth {
                 }
                 throttle::count(db, &[subject], now)?;
                 let found = credentials::by_name(db, &email)?.filter(|_| email.contains('@'));
-                let found = found.filter(|credential| credential.status() == Status::Active);
+                let found = found.filter(|credential| credential.status() == AccountStatus::Active);
                 match found.map(|credential| credential.user()) {
                     Some(Ok(user)) => mail::send_link(db, Purpose::ResetPassword, &user, &origin, now),
                     Some(Err(_)) | None => Ok(()),
@@ -165,7 +165,7 @@ impl Auth {
 
 /// A link is for the address that it was sent to, as long as that is the user's.
 pub(crate) fn is_for(credential: &CredentialRow, email_key: &str) -> bool {
-    credential.status() == Status::Active && credential.email_key == email_key
+    credential.status() == AccountStatus::Active && credential.email_key == email_key
 }
 
 fn set(

@@ -1,7 +1,7 @@
 //! Who gets in: a name, a password, and everything that must not be learnt from the answer.
 
 use irongate_shared::{
-    account::{User, key},
+    account::{AccountStatus, User, key},
     db::DbError,
     password::{Overloaded, Verdict},
     problem::{Kind, Problem},
@@ -14,7 +14,7 @@ use crate::{
     audit::{self, Event},
     mfa::{self, Challenge},
     session::{self, RefreshToken},
-    store::credentials::{self, Status},
+    store::credentials,
     throttle::{self, Subject, TooMany},
     token::{Minted, SignerError},
 };
@@ -137,7 +137,7 @@ impl Auth {
         let now = self.clock.now();
         let (credential, upgraded) = match (found, verdict) {
             // SECURITY: user enumeration: a deleted account answers as one that never was.
-            (Some(credential), Verdict::Right { upgraded }) if credential.status() != Status::Deleted => {
+            (Some(credential), Verdict::Right { upgraded }) if credential.status() != AccountStatus::Deleted => {
                 (credential, upgraded)
             }
             (found, _) => {

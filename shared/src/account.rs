@@ -6,7 +6,12 @@
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::{clock::Timestamp, id::UserId, token::Role};
+use crate::{clock::Timestamp, id::UserId, text_id, token::Role};
+
+text_id! {
+    /// An event between services.
+    EventId
+}
 
 /// A user as they see themselves, and as administrators see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -28,6 +33,50 @@ pub struct User {
     pub avatar_url: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Whether somebody may use their account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountStatus {
+    Active,
+    /// By an administrator, until they unlock it.
+    Locked,
+    /// To be erased.
+    Deleted,
+    /// Nothing of them is to be kept; the event's user says no more than the id.
+    Erased,
+}
+
+impl AccountStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Locked => "locked",
+            Self::Deleted => "deleted",
+            Self::Erased => "erased",
+        }
+    }
+}
+
+/// What happened to an account, from the service where it happened to the others that should know.
+///
+/// Delivered at least once, in order per user, by `shared::outbox`; `id` is the same at every delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AccountEvent {
+    /// user-svc: the account is like this now. Versions grow: what is older than what one knows is old news.
+    AccountChanged {
+        id: EventId,
+        user: User,
+        status: AccountStatus,
+        version: i64,
+        /// The administrator who did it, where the user did not.
+        actor: Option<UserId>,
+        at: Timestamp,
+    },
+    /// auth-svc: the user has shown that this address is theirs.
+    EmailVerified { id: EventId, user: UserId, email: String, at: Timestamp },
 }
 
 /// How names and e-mail addresses are compared: `Ann`, `ANN` and `Ａｎｎ` are one.

@@ -11,6 +11,8 @@
 //! | [`token`] | whether a token is valid at this moment |
 //! | [`account`] | how a user looks to clients and to the other services, and when two names are one |
 //! | [`password`] | which passwords are accepted, and how hashing them starves nobody |
+//! | [`peer`] | how a service asks another, through the gateway |
+//! | [`outbox`] | how a service tells another, surely and in order |
 //! | [`service`] | how an actix service starts, answers and stops |
 //! | [`health`] | what `/health` says |
 //! | [`problem`] | what an error looks like to a client |
@@ -25,7 +27,9 @@ pub mod config;
 pub mod db;
 pub mod health;
 pub mod id;
+pub mod outbox;
 pub mod password;
+pub mod peer;
 pub mod problem;
 pub mod redis;
 pub mod secret;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use irongate_shared::config::{Listen, ListenOrOff};
+use irongate_shared::config::{Listen, ListenOrOff, Period};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub hash_threads: usize,
     /// Registrations that may wait for them; more are answered 503.
     pub hash_queue: usize,
+    /// How long a deleted account can still be brought back before it is erased for good.
+    pub deleted_kept: Period,
 }
 
 impl Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             bcrypt_cost: 12,
             hash_threads: cores,
             hash_queue: 16,
+            deleted_kept: Period::from_secs(30 * 86_400),
         }
     }
 }

@@ -27,6 +27,7 @@ pub async fn create_admin(platform: &Platform, new: NewAdmin) -> anyhow::Result<
     let accounts = Accounts {
         database: Database::open(&platform.database, 1).await?,
         clock: Clock::system(),
+        wake: <_>::default(),
         hasher: Hasher::start(Settings::default().bcrypt_cost, 1, 1, &prometheus::Registry::new())?,
     };
     let registration = Registration {
@@ -35,7 +36,7 @@ pub async fn create_admin(platform: &Platform, new: NewAdmin) -> anyhow::Result<
         password: new.password.into(),
         display_name: None,
     };
-    let registered = accounts.register(registration, Role::Admin).await;
+    let registered = accounts.register(registration, Role::Admin, None).await;
     registered.map(|user| user.document()).map_err(|why| anyhow::anyhow!(in_words(&why.into())))
 }
 

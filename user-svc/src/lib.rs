@@ -8,26 +8,34 @@
 //!
 //! - Which names and addresses are accepted: [`account`], in `fields.rs`.
 //! - Every change of an account goes through one function, `account::change`: version, `If-Match`, events.
+//! - What the other services are told, and what we hear: [`events`]. Pictures: [`avatar`]. Erasure: [`upkeep`].
 //! - Passwords are hashed at registration and then never seen here again: they are auth-svc's.
 
 mod account;
+mod avatar;
 mod config;
 mod create_admin;
+mod events;
 mod http;
 mod store;
+mod upkeep;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use actix_web::web;
 use irongate_shared::{
     clock::Clock,
     db::Database,
     health::{Health, Need},
+    outbox::Deliveries,
     password::Hasher,
+    peer::Peer,
     service::{self, Program, Service, Started},
     token::Verifier,
 };
+use anyhow::Context as _;
 use prometheus::Registry;
+use tokio_util::task::TaskTracker;
 
 pub use config::Settings;
 pub use create_admin::{NewAdmin, create_admin};
@@ -60,7 +68,22 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
     let database = Database::open(&platform.database, settings.database_connections).await?;
     let hasher = Hasher::start(settings.bcrypt_cost, settings.hash_threads, settings.hash_queue, &registry)?;
     let verifier = Verifier::new(database.clone(), &platform.issuer(), clock.clone());
-    let accounts = web::Data::new(account::Accounts { database: database.clone(), clock, hasher });
+    let wake = events::Wakes::default();
+    let peer = Arc::new(Peer::new(&platform, "user-svc").context("this service's secret")?);
+    let tasks = TaskTracker::new();
+    for (route, wake) in events::ROUTES.into_iter().zip(&wake) {
+        let deliveries = Deliveries {
+            route,
+            database: database.clone(),
+            clock: clock.clone(),
+            peer: Arc::clone(&peer),
+            wake: Arc::clone(wake),
+        };
+        tasks.spawn(deliveries.run(shutdown.clone()));
+    }
+    let accounts = web::Data::new(account::Accounts { database: database.clone(), clock, hasher, wake });
+    let kept = settings.deleted_kept.get();
+    tasks.spawn(upkeep::run(accounts.clone().into_inner(), kept, shutdown.clone()));
     let trusted = web::Data::new(service::TrustedProxies(settings.trusted_proxies));
 
     let service = Service {
@@ -84,5 +107,9 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
             .app_data(web::Data::new(verifier.clone()))
             .configure(http::routes);
     };
-    service.run(routes, shutdown).await
+    let ended = service.run(routes, shutdown.clone()).await;
+    shutdown.cancel();
+    tasks.close();
+    tasks.wait().await;
+    ended
 }

@@ -1,8 +1,10 @@
 //! The border: requests to calls, results to answers.
 
 mod audit;
+mod clients;
 mod cookie;
 mod email;
+mod events;
 mod keys;
 mod mfa;
 mod page;

@@ -7,7 +7,7 @@ use utoipa::{
 };
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{audit, email, keys, mfa, password, session};
+use super::{audit, clients, email, events, keys, mfa, password, session};
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(
@@ -34,7 +34,11 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(mfa::totp::end)
             .service(audit::own)
             // administrators
-            .service(audit::all),
+            .service(audit::all)
+            // services
+            .service(clients::token)
+            .service(clients::introspect)
+            .service(events::take),
     );
 }
 
@@ -53,6 +57,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (name = "email", description = "Showing that an address is one's own"),
         (name = "second factor", description = "Codes of an app, recovery codes"),
         (name = "audit", description = "What happened to an account"),
+        (name = "services", description = "Between services"),
         (name = "keys", description = "What tokens are verified with"),
     ),
 )]

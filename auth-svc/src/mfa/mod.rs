@@ -5,5 +5,4 @@ mod codes;
 mod manage;
 mod totp;
 
-pub(crate) use challenge::{Challenge, ChallengeError, begin};
-pub(crate) use manage::{Factors, MfaError, Setup};
+pub(crate) use challenge::{Challenge, begin};

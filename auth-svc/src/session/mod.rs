@@ -11,6 +11,7 @@ mod refresh;
 mod refresh_token;
 
 use irongate_shared::{
+    account::AccountStatus,
     clock::Timestamp,
     db::{Db, DbError},
     id::{SessionId, UserId},
@@ -26,7 +27,7 @@ use crate::{
     config::Settings,
     sign_in::SignInError,
     store::{
-        credentials::{self, CredentialRow, Status},
+        credentials::{self, CredentialRow},
         refresh_tokens,
         sessions::{self, SessionRow},
     },
@@ -36,10 +37,10 @@ use crate::{
 pub(crate) fn may_have_tokens(db: &mut Db, user: UserId, now: Timestamp) -> Result<CredentialRow, SignInError> {
     let credential = credentials::of(db, user)?.ok_or(SignInError::WrongPassword)?;
     match credential.status() {
-        Status::Deleted => Err(SignInError::WrongPassword),
-        Status::Locked => Err(SignInError::Locked),
-        Status::Active if revocation::is_barred(db, user, now)? => Err(SignInError::BeingChanged),
-        Status::Active => Ok(credential),
+        AccountStatus::Deleted | AccountStatus::Erased => Err(SignInError::WrongPassword),
+        AccountStatus::Locked => Err(SignInError::Locked),
+        AccountStatus::Active if revocation::is_barred(db, user, now)? => Err(SignInError::BeingChanged),
+        AccountStatus::Active => Ok(credential),
     }
 }
 

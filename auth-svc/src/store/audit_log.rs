@@ -46,3 +46,8 @@ pub(crate) fn page(
 pub(crate) fn delete_before(db: &mut Db, before: Timestamp) -> Result<usize, DbError> {
     Ok(diesel::delete(audit_log::table.filter(audit_log::created_at_ms.lt(before))).execute(db)?)
 }
+
+pub(crate) fn delete_of(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    diesel::delete(audit_log::table.filter(audit_log::user_id.eq(user))).execute(db)?;
+    Ok(())
+}

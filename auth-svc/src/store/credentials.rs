@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use irongate_shared::{
-    account::User,
+    account::{AccountStatus, User, key},
     clock::Timestamp,
     db::{Db, DbError},
     id::UserId,
@@ -10,33 +10,25 @@ use irongate_shared::{
 
 use super::schema::credentials;
 
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = credentials)]
 pub(crate) struct CredentialRow {
     pub user_id: UserId,
-    pub username_key: String,
     pub email_key: String,
     pub password_hash: Option<String>,
-    pub password_set_at_ms: Timestamp,
     account: String,
     pub account_version: i64,
     status: String,
 }
 
-/// What user-svc last said about somebody's account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Status {
-    Active,
-    Locked,
-    Deleted,
-}
-
 impl CredentialRow {
-    pub(crate) fn status(&self) -> Status {
+    /// What user-svc last said about the account.
+    pub(crate) fn status(&self) -> AccountStatus {
         // The schema knows three.
         match self.status.as_str() {
-            "active" => Status::Active,
-            "locked" => Status::Locked,
-            _ => Status::Deleted,
+            "active" => AccountStatus::Active,
+            "locked" => AccountStatus::Locked,
+            _ => AccountStatus::Deleted,
         }
     }
 
@@ -46,19 +38,20 @@ impl CredentialRow {
 }
 
 /// By the folded name that somebody typed: a username, or with an `@` in it an e-mail address.
-pub(crate) fn by_name(db: &mut Db, key: &str) -> Result<Option<CredentialRow>, DbError> {
+pub(crate) fn by_name(db: &mut Db, name: &str) -> Result<Option<CredentialRow>, DbError> {
     // Copies of unique names: should two rows share one for a moment, the later word of user-svc counts.
     let newest = credentials::account_version.desc();
-    let row = if key.contains('@') {
-        credentials::table.filter(credentials::email_key.eq(key)).order(newest).first(db)
+    let rows = credentials::table.select(CredentialRow::as_select()).order(newest);
+    let row = if name.contains('@') {
+        rows.filter(credentials::email_key.eq(name)).first(db)
     } else {
-        credentials::table.filter(credentials::username_key.eq(key)).order(newest).first(db)
+        rows.filter(credentials::username_key.eq(name)).first(db)
     };
     Ok(row.optional()?)
 }
 
 pub(crate) fn of(db: &mut Db, user: UserId) -> Result<Option<CredentialRow>, DbError> {
-    Ok(credentials::table.find(user).first(db).optional()?)
+    Ok(credentials::table.find(user).select(CredentialRow::as_select()).first(db).optional()?)
 }
 
 /// Stores the same password at another cost, unless it was changed meanwhile.
@@ -81,5 +74,25 @@ pub(crate) fn set_password(db: &mut Db, user: UserId, hash: &str, now: Timestamp
 pub(crate) fn set_account(db: &mut Db, user: &User) -> Result<(), DbError> {
     let account = serde_json::to_string(user).unwrap_or_default();
     diesel::update(credentials::table.find(user.id)).set(credentials::account.eq(account)).execute(db)?;
+    Ok(())
+}
+
+/// Stores a later word of user-svc.
+pub(crate) fn apply(db: &mut Db, user: &User, status: AccountStatus, version: i64) -> Result<(), DbError> {
+    let account = serde_json::to_string(user).unwrap_or_default();
+    diesel::update(credentials::table.find(user.id))
+        .set((
+            credentials::username_key.eq(key(&user.username)),
+            credentials::email_key.eq(key(&user.email)),
+            credentials::account.eq(account),
+            credentials::account_version.eq(version),
+            credentials::status.eq(status.as_str()),
+        ))
+        .execute(db)?;
+    Ok(())
+}
+
+pub(crate) fn delete(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    diesel::delete(credentials::table.find(user)).execute(db)?;
     Ok(())
 }

@@ -95,3 +95,14 @@ pub(crate) fn postpone(db: &mut Db, id: &str, until: Timestamp) -> Result<(), Db
     diesel::update(mails::table.find(id)).set(mails::next_attempt_at_ms.eq(until)).execute(db)?;
     Ok(())
 }
+
+/// Whether the user has a link that is still good.
+pub(crate) fn has_link(db: &mut Db, user: UserId, now: Timestamp) -> Result<bool, DbError> {
+    let links = mailed_links::table.filter(mailed_links::user_id.eq(user)).filter(mailed_links::expires_at_ms.gt(now));
+    Ok(diesel::select(diesel::dsl::exists(links)).get_result(db)?)
+}
+
+pub(crate) fn delete_all_links_of(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    diesel::delete(mailed_links::table.filter(mailed_links::user_id.eq(user))).execute(db)?;
+    Ok(())
+}

@@ -10,16 +10,16 @@ use irongate_shared::{
 
 use super::schema::{mfa_challenges, mfa_recovery_codes, mfa_totp};
 
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = mfa_totp)]
 pub(crate) struct TotpRow {
     pub user_id: UserId,
     pub secret: Vec<u8>,
     pub confirmed_at_ms: Option<Timestamp>,
-    pub last_step: i64,
 }
 
 pub(crate) fn totp_of(db: &mut Db, user: UserId) -> Result<Option<TotpRow>, DbError> {
-    Ok(mfa_totp::table.find(user).first(db).optional()?)
+    Ok(mfa_totp::table.find(user).select(TotpRow::as_select()).first(db).optional()?)
 }
 
 /// Begins anew, unless there is a confirmed one; says whether it did.

@@ -13,12 +13,13 @@ use irongate_shared::{
     db::{Database, DbError},
     id::{SessionId, TokenId},
     problem::Problem,
-    token::Claims,
+    token::{Claims, ServiceClaims},
 };
 use jsonwebtoken::{
     Algorithm, EncodingKey, Header,
     jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash},
 };
+use serde::Serialize;
 
 use super::{MasterKey, Sealer};
 use crate::{
@@ -31,6 +32,9 @@ const PUBLISHED_FIRST: Duration = Duration::from_secs(3600);
 
 /// How long the keys that were read serve before they are read again: another replica may have made one.
 const REREAD: Duration = Duration::from_secs(60);
+
+/// How long a service's token is good.
+const SERVICE_LIFETIME: Duration = Duration::from_secs(600);
 
 pub(crate) struct Signer {
     database: Database,
@@ -105,7 +109,6 @@ impl Signer {
     /// An access token for `user` in `session`.
     pub(crate) async fn mint(&self, user: &User, session: SessionId) -> Result<Minted, SignerError> {
         let now = self.clock.now();
-        let key = self.key(now).await?;
         let claims = Claims {
             iss: self.issuer.clone(),
             sub: user.id,
@@ -121,11 +124,33 @@ impl Signer {
             name: user.display_name.clone(),
             picture: user.avatar_url.clone(),
         };
+        let access_token = self.sign(&claims, now).await?;
+        Ok(Minted { access_token, expires_in: self.lifetime })
+    }
+
+    /// An access token for a service.
+    pub(crate) async fn mint_for_service(&self, client: &str, scope: &str) -> Result<Minted, SignerError> {
+        let now = self.clock.now();
+        let claims = ServiceClaims {
+            iss: self.issuer.clone(),
+            sub: client.to_owned(),
+            client_id: client.to_owned(),
+            aud: Claims::AUDIENCE.to_owned(),
+            exp: (now + SERVICE_LIFETIME).as_secs(),
+            iat: now.as_secs(),
+            nbf: now.as_secs(),
+            jti: TokenId::at(now),
+            scope: scope.to_owned(),
+        };
+        let access_token = self.sign(&claims, now).await?;
+        Ok(Minted { access_token, expires_in: SERVICE_LIFETIME })
+    }
+
+    async fn sign(&self, claims: &impl Serialize, now: Timestamp) -> Result<String, SignerError> {
+        let key = self.key(now).await?;
         let header =
             Header { typ: Some(Claims::TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
-        let access_token =
-            jsonwebtoken::encode(&header, &claims, &key.key).map_err(|why| SignerError::Crypto(why.to_string()))?;
-        Ok(Minted { access_token, expires_in: self.lifetime })
+        jsonwebtoken::encode(&header, claims, &key.key).map_err(|why| SignerError::Crypto(why.to_string()))
     }
 
     /// Every key that a valid token may be signed with (RFC 7517).

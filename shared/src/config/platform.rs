@@ -25,6 +25,8 @@ pub struct Platform {
     pub redis: Option<Secret<Url>>,
     /// `GATEWAY_URL`: how a service reaches the others, and the origin that browsers see.
     pub gateway: Url,
+    /// `GATEWAY_INTERNAL_URL`: how a service reaches the others where that is not by `GATEWAY_URL`, in containers.
+    pub internal: Url,
     /// `IRONGATE_LOG_FORMAT`: `text` (default) or `json`.
     pub log: LogFormat,
 }
@@ -44,16 +46,19 @@ impl Platform {
         let database = parsed(env, "DATABASE_URL", &mut mistakes);
         let redis = parsed::<RedisUrl>(env, "REDIS_URL", &mut mistakes).map(|url| Secret::new(url.0));
         let gateway = parsed::<GatewayUrl>(env, "GATEWAY_URL", &mut mistakes);
+        let internal = parsed::<GatewayUrl>(env, "GATEWAY_INTERNAL_URL", &mut mistakes);
         let log = parsed(env, "IRONGATE_LOG_FORMAT", &mut mistakes);
         if !mistakes.is_empty() {
             return Err(ConfigErrors(mistakes));
         }
+        let gateway = gateway.unwrap_or_default().0;
         Ok(Self {
             database: database.unwrap_or_else(|| DatabaseUrl::Sqlite(data.join("irongate.db"))),
             data,
             secrets,
             redis,
-            gateway: gateway.unwrap_or_default().0,
+            internal: internal.map_or_else(|| gateway.clone(), |url| url.0),
+            gateway,
             log: log.unwrap_or_default(),
         })
     }

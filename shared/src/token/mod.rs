@@ -17,9 +17,11 @@ mod claims;
 mod identity;
 mod keys;
 pub mod revocation;
+mod service;
 mod verify;
 
 pub use claims::{Claims, Role};
 pub use identity::{Admin, Identity};
 pub use revocation::REVOCATION_LAG;
+pub use service::{Caller, Scope, ServiceClaims, ServiceIdentity};
 pub use verify::{TokenError, Verifier};

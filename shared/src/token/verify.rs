@@ -7,11 +7,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    Claims, Identity, REVOCATION_LAG,
+    Claims, Identity, REVOCATION_LAG, ServiceClaims, ServiceIdentity,
     cache::{Fingerprint, SeenTokens},
     keys::Keys,
     revocation::Blacklist,
@@ -140,7 +141,8 @@ impl Verifier {
         let identity = match seen {
             Some(identity) => identity,
             None => {
-                let identity = Arc::new(self.examine(token, view).await?);
+                let claims = self.examine(token, view, |claims: &Claims| (claims.nbf, claims.iat)).await?;
+                let identity = Arc::new(Identity::from_claims(claims));
                 self.seen().insert(fingerprint, Arc::clone(&identity));
                 identity
             }
@@ -169,7 +171,30 @@ impl Verifier {
         self.0.changed.subscribe()
     }
 
-    async fn examine(&self, token: &str, view: Arc<View>) -> Result<Identity, TokenError> {
+    /// Which service's token this is, if it is valid at this moment. Asked rarely, so nothing is remembered; services
+    /// are not revoked but lose their secret, and what they hold runs out in minutes.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub async fn verify_service(&self, token: &str) -> Result<ServiceIdentity, TokenError> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(TokenError::Invalid("too long"));
+        }
+        let view = self.fresh_view().await?;
+        let claims: ServiceClaims = self.examine(token, view, |claims: &ServiceClaims| (claims.nbf, claims.iat)).await?;
+        if self.0.clock.now().as_secs() >= claims.exp {
+            return Err(TokenError::Expired);
+        }
+        Ok(ServiceIdentity::from_claims(&claims))
+    }
+
+    /// Reads the claims of a token whose signature, type, issuer and audience are right and whose time has come.
+    async fn examine<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        view: Arc<View>,
+        begins: impl Fn(&C) -> (i64, i64),
+    ) -> Result<C, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Invalid("no JWT"))?;
         // SECURITY: RFC 8725 §3.1 and §3.11: one algorithm, one type, no extension that we would have to understand.
         if header.alg != Algorithm::EdDSA {
@@ -188,14 +213,15 @@ impl Verifier {
             None => self.read_for_unknown_key().await?,
         };
         let key = view.keys.get(&kid, now).ok_or(TokenError::Invalid("unknown key"))?;
-        let claims = decode::<Claims>(token, key, &self.0.rules)
+        let claims = decode::<C>(token, key, &self.0.rules)
             .map_err(|_| TokenError::Invalid("signature or claims"))?
             .claims;
         let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
-        if claims.nbf > now.as_secs() + leeway || claims.iat > now.as_secs() + leeway {
+        let (not_before, issued) = begins(&claims);
+        if not_before.max(issued) > now.as_secs() + leeway {
             return Err(TokenError::Invalid("not valid yet"));
         }
-        Ok(Identity::from_claims(claims))
+        Ok(claims)
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, SeenTokens> {

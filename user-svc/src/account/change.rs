@@ -16,7 +16,10 @@ use super::{
     Accounts,
     fields::{Bio, DisplayName, Email},
 };
-use crate::store::users::{self, Taken, UserRow};
+use crate::{
+    events,
+    store::users::{self, Taken, UserRow},
+};
 
 /// Which version a change is meant for (RFC 9110 §13.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +86,15 @@ impl From<ChangeError> for Problem {
 }
 
 impl ProfileChange {
+    pub(crate) fn of(display_name: Option<String>, bio: Option<String>, email: Option<String>) -> Self {
+        Self { display_name, bio, email }
+    }
+
+    /// Whether it changes what mails with links go to.
+    pub(crate) fn moves_address(&self) -> bool {
+        self.email.is_some()
+    }
+
     pub(crate) fn check(&self) -> Result<CheckedChange, ChangeError> {
         let mut mistakes = Vec::new();
         let mut note = |field, said: String| mistakes.push((field, said));
@@ -118,26 +130,33 @@ impl CheckedChange {
 }
 
 impl Accounts {
-    /// Changes one account by `edit`, if it is still of a version that `if_match` allows.
-    pub(crate) async fn change<F>(&self, id: UserId, if_match: IfMatch, edit: F) -> Result<UserRow, ChangeError>
+    /// Changes one account by `edit`, if it is still of a version that `if_match` allows. `actor` is the
+    /// administrator who does it, where the user does not.
+    pub(crate) async fn change<F>(
+        &self,
+        id: UserId,
+        if_match: IfMatch,
+        actor: Option<UserId>,
+        edit: F,
+    ) -> Result<UserRow, ChangeError>
     where
         F: FnOnce(&mut UserRow) + Send + 'static,
     {
         let now = self.clock.now();
-        self.database.write(move |db| change(db, id, &if_match, now, edit)).await
+        let user = self.database.write(move |db| change(db, id, &if_match, actor, now, edit)).await?;
+        self.wake_deliveries();
+        Ok(user)
     }
 
-    /// Deletes an account softly: nobody finds it, its names stay taken until it is erased. All its tokens are
-    /// refused from this transaction on, whatever auth-svc knows yet.
-    pub(crate) async fn delete(&self, id: UserId, if_match: IfMatch) -> Result<(), ChangeError> {
+    /// Deletes an account softly: nobody finds it, its names stay taken until it is erased.
+    pub(crate) async fn delete(
+        &self,
+        id: UserId,
+        if_match: IfMatch,
+        actor: Option<UserId>,
+    ) -> Result<(), ChangeError> {
         let now = self.clock.now();
-        self.database
-            .write(move |db| {
-                let user = change(db, id, &if_match, now, |user| user.deleted_at_ms = Some(now))?;
-                revocation::revoke(db, Revocation::User(id), user.updated_at_ms, Timestamp::from_millis(i64::MAX))?;
-                Ok(())
-            })
-            .await
+        self.change(id, if_match, actor, move |user| user.deleted_at_ms = Some(now)).await.map(drop)
     }
 }
 
@@ -145,6 +164,7 @@ fn change(
     db: &mut Db,
     id: UserId,
     if_match: &IfMatch,
+    actor: Option<UserId>,
     now: Timestamp,
     edit: impl FnOnce(&mut UserRow),
 ) -> Result<UserRow, ChangeError> {
@@ -170,5 +190,17 @@ fn change(
         let email = why.violation().is_some_and(|violation| violation.is_about("email_key"));
         if email { ChangeError::Taken(Taken { username: false, email }) } else { why.into() }
     })?;
+    if may_do_other_things(&before, &user) {
+        // SECURITY: the tokens that are about say what is no longer true, and auth-svc makes more of them until it
+        // knows. So nobody accepts any, from this transaction on, until auth-svc has taken the event in.
+        let for_ever = Timestamp::from_millis(i64::MAX);
+        revocation::revoke(db, Revocation::User(id), user.updated_at_ms, for_ever)?;
+    }
+    events::publish(db, &user, actor)?;
     Ok(user)
+}
+
+/// Whether a change takes or gives rights.
+fn may_do_other_things(before: &UserRow, after: &UserRow) -> bool {
+    before.role != after.role || before.status() != after.status()
 }

@@ -12,16 +12,20 @@ use irongate_shared::{
     problem::{Problem, kind},
 };
 
-pub(crate) use change::{IfMatch, ProfileChange};
+pub(crate) use change::{ChangeError, IfMatch, ProfileChange};
 pub(crate) use register::Registration;
 
-use crate::store::users::{self, UserRow};
+use crate::{
+    events::Wakes,
+    store::users::{self, UserRow},
+};
 
 /// The accounts of this installation, and what it takes to work on them.
 pub(crate) struct Accounts {
     pub database: Database,
     pub clock: Clock,
     pub hasher: Hasher,
+    pub wake: Wakes,
 }
 
 impl Accounts {
@@ -38,6 +42,16 @@ impl Accounts {
     /// Those of `ids` that exist, in no order.
     pub(crate) async fn by_ids(&self, ids: Vec<UserId>) -> Result<Vec<UserRow>, DbError> {
         self.database.read(move |db| users::by_ids(db, &ids)).await
+    }
+
+    /// As [`Accounts::page`], with the locked ones and by their addresses too, for administrators.
+    pub(crate) async fn page_of_all(
+        &self,
+        search: Option<String>,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<UserRow>, DbError> {
+        self.database.read(move |db| users::page_of_all(db, search.as_deref(), after.as_deref(), limit)).await
     }
 
     /// A page of the users whose names hold a word that begins with `search`, by username, after the key `after`.

@@ -16,9 +16,12 @@ use super::{
     Accounts,
     fields::{DisplayName, Email, Username},
 };
-use crate::store::{
-    credentials,
-    users::{self, Taken, UserRow},
+use crate::{
+    events,
+    store::{
+        credentials,
+        users::{self, Taken, UserRow},
+    },
 };
 
 /// What a person types to register.
@@ -128,8 +131,13 @@ impl Registration {
 }
 
 impl Accounts {
-    /// Registers a user with `role`.
-    pub(crate) async fn register(&self, input: Registration, role: Role) -> Result<UserRow, RegistrationError> {
+    /// Registers a user with `role`. `actor` is the administrator who does it, where the user does not.
+    pub(crate) async fn register(
+        &self,
+        input: Registration,
+        role: Role,
+        actor: Option<UserId>,
+    ) -> Result<UserRow, RegistrationError> {
         let checked = input.check(role)?;
         let (username, email) = (key(checked.username.as_str()), key(checked.email.as_str()));
         // Asked before hashing, so that a taken name costs no tenth of a second; the constraints decide in the end.
@@ -146,11 +154,19 @@ impl Accounts {
             role,
             now,
         );
-        self.database.write(move |db| insert(db, user, hash, now)).await
+        let user = self.database.write(move |db| insert(db, user, hash, actor, now)).await?;
+        self.wake_deliveries();
+        Ok(user)
     }
 }
 
-fn insert(db: &mut Db, user: UserRow, hash: String, now: Timestamp) -> Result<UserRow, RegistrationError> {
+fn insert(
+    db: &mut Db,
+    user: UserRow,
+    hash: String,
+    actor: Option<UserId>,
+    now: Timestamp,
+) -> Result<UserRow, RegistrationError> {
     match users::insert(db, &user) {
         Ok(()) => {}
         Err(why) => {
@@ -160,6 +176,7 @@ fn insert(db: &mut Db, user: UserRow, hash: String, now: Timestamp) -> Result<Us
         }
     }
     credentials::insert_first(db, &user, hash, now)?;
+    events::publish(db, &user, actor)?;
     Ok(user)
 }
 

@@ -1,5 +1,8 @@
 //! The border: requests to calls, results to answers.
 
+mod admin;
+mod avatar;
+mod events;
 mod me;
 mod page;
 mod register;

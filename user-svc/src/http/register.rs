@@ -24,6 +24,6 @@ pub(crate) async fn register(
     accounts: web::Data<Accounts>,
     Body(registration): Body<Registration>,
 ) -> Result<HttpResponse, Problem> {
-    let user = accounts.register(registration, Role::User).await?;
+    let user = accounts.register(registration, Role::User, None).await?;
     Ok(HttpResponse::Created().insert_header((header::ETAG, etag(user.version))).json(user.document()))
 }

@@ -7,7 +7,7 @@ use utoipa::{
 };
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{me, register, rules, users};
+use super::{admin, avatar, events, me, register, rules, users};
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(
@@ -15,14 +15,26 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             // anybody
             .service(register::register)
             .service(rules::rules)
+            .service(avatar::get)
             // the signed-in user
             .service(me::show::show)
             .service(me::update::update)
             .service(me::delete::delete)
+            .service(me::export::export)
+            .service(avatar::put)
+            .service(avatar::delete)
             // about others
             .service(users::list::list)
             .service(users::show::show)
-            .service(users::lookup::lookup),
+            .service(users::lookup::lookup)
+            // administrators
+            .service(admin::list::list)
+            .service(admin::create::create)
+            .service(admin::show::show)
+            .service(admin::update::update)
+            .service(admin::delete::delete)
+            // services
+            .service(events::take),
     );
 }
 
@@ -39,6 +51,8 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (name = "registration", description = "Becoming a user"),
         (name = "me", description = "The signed-in user"),
         (name = "users", description = "Other users"),
+        (name = "administration", description = "What administrators do with accounts"),
+        (name = "services", description = "Between services"),
     ),
 )]
 struct Document;

@@ -34,3 +34,11 @@ diesel::table! {
         status -> Text,
     }
 }
+
+diesel::table! {
+    avatars (user_id) {
+        user_id -> Text,
+        file -> Text,
+        jpeg -> Binary,
+    }
+}

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use irongate_shared::{
-    account::{User, key},
+    account::{AccountStatus, User, key},
     clock::Timestamp,
     db::{Db, DbError},
     id::UserId,
@@ -47,6 +47,14 @@ impl UserRow {
             avatar_url: self.avatar_url(),
             created_at: self.created_at_ms,
             updated_at: self.updated_at_ms,
+        }
+    }
+
+    pub(crate) fn status(&self) -> AccountStatus {
+        match (self.deleted_at_ms, self.locked_at_ms) {
+            (Some(_), _) => AccountStatus::Deleted,
+            (None, Some(_)) => AccountStatus::Locked,
+            (None, None) => AccountStatus::Active,
         }
     }
 
@@ -145,6 +153,42 @@ pub(crate) fn page(
         rows = rows.filter(users::username_key.gt(after.to_owned()));
     }
     Ok(rows.load(db)?)
+}
+
+/// As [`page`], with the locked ones, and by their addresses too.
+pub(crate) fn page_of_all(
+    db: &mut Db,
+    search: Option<&str>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<UserRow>, DbError> {
+    let mut rows = users::table
+        .filter(users::deleted_at_ms.is_null())
+        .order(users::username_key)
+        .limit(limit)
+        .into_boxed();
+    if let Some(search) = search.map(key).filter(|search| !search.is_empty()) {
+        let pattern = word_beginning(&search);
+        // The same pattern without its first two characters, the wildcard and the blank.
+        let address = pattern.get(2..).unwrap_or_default().to_owned();
+        rows = rows.filter(
+            users::search_key.like(pattern).escape('\\').or(users::email_key.like(address).escape('\\')),
+        );
+    }
+    if let Some(after) = after {
+        rows = rows.filter(users::username_key.gt(after.to_owned()));
+    }
+    Ok(rows.load(db)?)
+}
+
+/// Those deleted before `before`, to be erased.
+pub(crate) fn deleted_before(db: &mut Db, before: Timestamp, limit: i64) -> Result<Vec<UserRow>, DbError> {
+    Ok(users::table.filter(users::deleted_at_ms.lt(before)).limit(limit).load(db)?)
+}
+
+pub(crate) fn erase(db: &mut Db, id: UserId) -> Result<(), DbError> {
+    diesel::delete(users::table.find(id)).execute(db)?;
+    Ok(())
 }
 
 /// A `LIKE` pattern for a word that begins with `text`, whatever characters that holds.

@@ -36,6 +36,7 @@ pub(crate) struct Tokens {
 /// What signing in comes to.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
+#[expect(dead_code, reason = "tells the OpenAPI document which two answers there are")]
 pub(crate) enum LoginAnswer {
     SignedIn(Box<Tokens>),
     SecondFactor(SecondFactorAsked),

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, delete, web};
 use irongate_shared::{
     problem::Problem,
-    service::refusals::{Always, MayMiss, SignedIn, TakesIfMatch},
+    service::refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesIfMatch},
     token::{Identity, revocation},
 };
 
@@ -11,12 +11,12 @@ use crate::account::{Accounts, IfMatch};
 
 /// Delete your account
 ///
-/// You are signed out everywhere at once, and nobody sees your profile any more. It is erased for good later.
+/// Asks for a recent sign-in. You are signed out everywhere at once, and nobody sees your profile any more. It is erased for good later.
 #[utoipa::path(
     tag = "me",
     security(("bearer" = [])),
     params(("If-Match" = Option<String>, Header, description = "The ETag of the version that you delete")),
-    responses((status = 204, description = "Deleted"), SignedIn, MayMiss, TakesIfMatch, Always),
+    responses((status = 204, description = "Deleted"), SignedIn, MayRefuse, MayMiss, TakesIfMatch, Always),
 )]
 #[delete("/me")]
 pub(crate) async fn delete(
@@ -24,7 +24,8 @@ pub(crate) async fn delete(
     identity: Identity,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    accounts.delete(identity.user, if_match).await?;
+    identity.signed_in_recently(accounts.clock.now())?;
+    accounts.delete(identity.user, if_match, None).await?;
     revocation::settled().await;
     Ok(HttpResponse::NoContent().finish())
 }

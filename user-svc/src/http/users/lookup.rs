@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, post, web};
 use irongate_shared::{
     id::UserId,
     problem::{Problem, kind},
-    service::{input::Body, refusals::{Always, SignedIn, TakesBody}},
-    token::Identity,
+    service::{input::Body, refusals::{Always, MayRefuse, SignedIn, TakesBody}},
+    token::{Caller, Scope},
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,19 +30,22 @@ pub(crate) struct Found {
 
 /// Ids to names
 ///
-/// For services that show users by name.
+/// For services that show users by name (scope `users:read`), and for users.
 #[utoipa::path(
     tag = "users",
     security(("bearer" = [])),
     request_body = Lookup,
-    responses((status = 200, description = "Those who exist", body = Found), SignedIn, TakesBody, Always),
+    responses((status = 200, description = "Those who exist", body = Found), SignedIn, MayRefuse, TakesBody, Always),
 )]
 #[post("/lookup")]
 pub(crate) async fn lookup(
     accounts: web::Data<Accounts>,
-    _: Identity,
+    caller: Caller,
     Body(asked): Body<Lookup>,
 ) -> Result<HttpResponse, Problem> {
+    if let Caller::Service(service) = caller {
+        service.needs(Scope::UsersRead)?;
+    }
     if asked.ids.len() > MOST_IDS {
         return Err(Problem::new(kind::INVALID_INPUT).field("ids", format!("Ask for at most {MOST_IDS} at once.")));
     }
