@@ -25,6 +25,8 @@ mod http;
 mod hub;
 mod log;
 mod metrics;
+mod people;
+mod presence;
 mod room;
 mod store;
 mod ws;
@@ -88,7 +90,9 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     };
     let (hub, hub_task) = hub::Task::new(database.clone(), metrics.clone(), news, broker);
     let hub_task = tokio::spawn(hub_task.run());
-    let chat = chat::Chat::new(database.clone(), log, hub, clock, metrics.clone(), settings.limits.clone());
+    let people = people::People::new(&platform);
+    let chat =
+        chat::Chat::new(database.clone(), log, hub, clock, metrics.clone(), people, settings.limits.clone());
 
     let drain = CancellationToken::new();
     let drained = TaskTracker::new();

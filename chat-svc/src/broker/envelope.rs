@@ -9,7 +9,10 @@ use irongate_shared::id::UserId;
 use uuid::Uuid;
 
 use super::Word;
-use crate::room::{Event, RoomId, Seq, Why};
+use crate::{
+    presence::Change,
+    room::{Event, RoomId, Seq, Why},
+};
 
 const VERSION: u8 = 1;
 
@@ -53,6 +56,20 @@ pub(super) fn word(origin: Uuid, word: &Word) -> Vec<u8> {
             bytes.extend(user.as_str().as_bytes());
             bytes.extend(frame.as_bytes());
         }
+        Word::Presence { change, .. } => {
+            let (kind, user) = match change {
+                Change::Came(user) => (b'+', user),
+                Change::Went(user) => (b'-', user),
+            };
+            bytes.push(kind);
+            bytes.extend(user.as_str().as_bytes());
+        }
+        Word::Present { users, .. } => {
+            bytes.push(b'=');
+            for user in users {
+                bytes.extend(user.as_str().as_bytes());
+            }
+        }
     }
     bytes
 }
@@ -75,7 +92,8 @@ pub(super) fn read(us: Uuid, room: Option<RoomId>, bytes: &[u8]) -> Option<Lette
     let bytes = bytes.strip_prefix(&[VERSION])?;
     let (origin, bytes) = bytes.split_first_chunk::<16>()?;
     let (kind, bytes) = bytes.split_first()?;
-    let ours = Uuid::from_bytes(*origin) == us;
+    let replica = Uuid::from_bytes(*origin);
+    let ours = replica == us;
     if ours != (*kind == b'h') {
         return None;
     }
@@ -99,6 +117,16 @@ pub(super) fn read(us: Uuid, room: Option<RoomId>, bytes: &[u8]) -> Option<Lette
         }
         (b'g', Some(room)) => Letter::Word(Word::Gone(room)),
         (b'p', Some(room)) => Letter::Word(Word::Passing { room, frame: text(bytes)? }),
+        (b'+', Some(room)) => {
+            Letter::Word(Word::Presence { replica, room, change: Change::Came(user(bytes)?.0) })
+        }
+        (b'-', Some(room)) => {
+            Letter::Word(Word::Presence { replica, room, change: Change::Went(user(bytes)?.0) })
+        }
+        (b'=', Some(room)) => {
+            let users = bytes.chunks(ID).map(|id| user(id).map(|(user, _)| user)).collect::<Option<_>>()?;
+            Letter::Word(Word::Present { replica, room, users })
+        }
         (b'n', None) => {
             let (user, frame) = user(bytes)?;
             Letter::Word(Word::Notice { user, frame: text(frame)? })
@@ -146,6 +174,9 @@ mod tests {
             Word::Reached(room, Seq(9)),
             Word::Gone(room),
             Word::Passing { room, frame: "{}".into() },
+            Word::Presence { replica: others, room, change: Change::Came(user) },
+            Word::Presence { replica: others, room, change: Change::Went(user) },
+            Word::Present { replica: others, room, users: vec![user, UserId::new()] },
         ];
 
         for said in words {

@@ -8,9 +8,11 @@ use bytestring::ByteString;
 use irongate_shared::{id::UserId, secret::Secret};
 use tokio::sync::mpsc;
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     metrics::Metrics,
+    presence::Change,
     room::{Event, RoomId, Seq},
 };
 
@@ -30,6 +32,10 @@ pub(crate) enum Word {
     Passing { room: RoomId, frame: ByteString },
     /// For one user's sockets.
     Notice { user: UserId, frame: ByteString },
+    /// Somebody follows a room at a replica, or no more.
+    Presence { replica: Uuid, room: RoomId, change: Change },
+    /// All who follow a room at a replica.
+    Present { replica: Uuid, room: RoomId, users: Vec<UserId> },
 }
 
 /// What the broker tells the hub.
@@ -78,6 +84,14 @@ impl Broker {
     ) -> anyhow::Result<(Self, mpsc::Receiver<Heard>)> {
         let (tell, heard) = mpsc::channel(HEARD);
         Ok((Self::Redis(redis::Redis::start(url, metrics, tell)?), heard))
+    }
+
+    /// What this replica calls itself towards the others.
+    pub(crate) fn name(&self) -> Uuid {
+        match self {
+            Self::None(_) => Uuid::nil(),
+            Self::Redis(redis) => redis.name(),
+        }
     }
 
     /// How things stand before the first `Up`.

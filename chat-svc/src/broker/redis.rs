@@ -87,10 +87,18 @@ impl Redis {
         Ok(Self { us, out, orders })
     }
 
+    pub(super) fn name(&self) -> Uuid {
+        self.us
+    }
+
     pub(super) fn publish(&self, word: &Word) {
         let channel = match word {
             Word::Event(event) => channel_of(event.room),
-            Word::Reached(room, _) | Word::Gone(room) | Word::Passing { room, .. } => channel_of(*room),
+            Word::Reached(room, _)
+            | Word::Gone(room)
+            | Word::Passing { room, .. }
+            | Word::Presence { room, .. }
+            | Word::Present { room, .. } => channel_of(*room),
             Word::Notice { .. } => EVERYBODY.to_owned(),
         };
         // Full means that Redis is away or far behind; the others read the database then.

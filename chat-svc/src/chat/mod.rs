@@ -23,6 +23,7 @@ use crate::{
     hub::{Hub, Passing},
     log::Log,
     metrics::Metrics,
+    people::People,
     room::{Command, Outcome, Profile, Refused, RoomId, frame},
     store,
 };
@@ -41,6 +42,7 @@ pub(crate) struct Chat {
     writes: Paced<UserId>,
     typing: Paced<(UserId, RoomId)>,
     met: Met,
+    people: People,
 }
 
 impl Chat {
@@ -50,6 +52,7 @@ impl Chat {
         hub: Hub,
         clock: Clock,
         metrics: Metrics,
+        people: People,
         limits: Limits,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -62,6 +65,7 @@ impl Chat {
             writes: Paced::new(Pace::per_second(limits.frames_per_second)),
             typing: Paced::new(Pace::one_every(Duration::from_secs(3))),
             met: Met::default(),
+            people,
             limits,
         })
     }
@@ -94,7 +98,7 @@ impl Chat {
             let outcome = done.await?;
             if let Some(seq) = read {
                 let frame = frame(&view::Read { room, user: by, seq });
-                let _ = hub.pass(Passing::Room { room, frame });
+                let _ = hub.pass(Passing { room, frame });
             }
             Ok(outcome)
         }
@@ -117,9 +121,36 @@ impl Chat {
         let changed =
             self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &told, at)?)).await?;
         if changed {
-            tracing::debug!(user = %profile.id, "a profile was learned");
+            self.announce(&profile).await?;
         }
         self.met.remember(profile);
+        Ok(())
+    }
+
+    /// Tells everybody who shares a room with a user what that user is called now.
+    async fn announce(&self, profile: &Profile) -> Result<(), Refused> {
+        let user = profile.id;
+        let rooms =
+            self.database.read(move |db| Ok::<_, Refused>(store::members::rooms_of(db, user)?)).await?;
+        let frame = frame(&view::Renamed { user: profile });
+        for room in rooms {
+            let _ = self.hub.pass(Passing { room, frame: frame.clone() });
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a user is known who is to be let in somewhere; asks user-svc, with the token of the one who
+    /// lets them in.
+    pub(crate) async fn look_up(&self, user: UserId, token: &str) -> Result<(), Refused> {
+        let known = self.database.read(move |db| Ok::<_, Refused>(store::profiles::find(db, user)?)).await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let found = self.people.look_up(user, token).await;
+        let profile =
+            found.map_err(|why| Refused::Unavailable(format!("{why:#}")))?.ok_or(Refused::NoSuchUser)?;
+        let now = self.clock.now();
+        self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &profile, now)?)).await?;
         Ok(())
     }
 
@@ -135,7 +166,7 @@ impl Chat {
     pub(crate) fn typing(&self, room: RoomId, user: UserId) {
         if self.typing.admit((user, room), self.clock.now()).is_ok() {
             let frame = frame(&view::Typing { room, user });
-            let _ = self.hub.pass(Passing::Room { room, frame });
+            let _ = self.hub.pass(Passing { room, frame });
         }
     }
 }

@@ -124,6 +124,12 @@ pub(super) struct Typing {
 }
 
 #[derive(Serialize)]
+#[serde(tag = "t", rename = "user")]
+pub(super) struct Renamed<'a> {
+    pub user: &'a Profile,
+}
+
+#[derive(Serialize)]
 #[serde(tag = "t", rename = "read")]
 pub(super) struct Read {
     pub room: RoomId,

@@ -7,5 +7,6 @@ mod page;
 mod problem;
 mod room;
 mod routes;
+mod token;
 
 pub(crate) use routes::{document, routes};

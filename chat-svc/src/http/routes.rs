@@ -24,6 +24,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(room::delete::delete)
             // who is in them
             .service(member::list::list)
+            .service(member::presence::presence)
             .service(member::join::join)
             .service(member::leave::leave)
             .service(member::put::put)

@@ -56,14 +56,35 @@ pub(crate) struct WorkerId(usize);
 /// What workers ask of the hub.
 enum Ask {
     Attach(WorkerId, mpsc::Sender<Delivery>),
-    Watch { worker: WorkerId, room: RoomId, answer: oneshot::Sender<Result<Seq, Refused>> },
-    Unwatch { worker: WorkerId, room: RoomId },
+    Watch {
+        worker: WorkerId,
+        room: RoomId,
+        answer: oneshot::Sender<Result<Seq, Refused>>,
+    },
+    Unwatch {
+        worker: WorkerId,
+        room: RoomId,
+    },
+    /// A socket of the user begins to follow a room that its worker watches; the answer is who else is there.
+    Enter {
+        room: RoomId,
+        user: UserId,
+        answer: oneshot::Sender<Vec<UserId>>,
+    },
+    Leave {
+        room: RoomId,
+        user: UserId,
+    },
+    Present {
+        room: RoomId,
+        answer: oneshot::Sender<Vec<UserId>>,
+    },
 }
 
 /// Something of this moment: seen by who is there, kept nowhere.
-pub(crate) enum Passing {
-    Room { room: RoomId, frame: ByteString },
-    User { user: UserId, frame: ByteString },
+pub(crate) struct Passing {
+    pub room: RoomId,
+    pub frame: ByteString,
 }
 
 /// The way to the hub. Cheap to clone.
@@ -95,6 +116,25 @@ impl Hub {
 
     pub(crate) fn unwatch(&self, worker: WorkerId, room: RoomId) {
         let _ = self.asks.send(Ask::Unwatch { worker, room });
+    }
+
+    /// Somebody follows a room now; says who is there. Without a hub nobody is.
+    pub(crate) async fn enter(&self, room: RoomId, user: UserId) -> Vec<UserId> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.asks.send(Ask::Enter { room, user, answer });
+        answered.await.unwrap_or_default()
+    }
+
+    /// Takes back one [`Hub::enter`].
+    pub(crate) fn leave(&self, room: RoomId, user: UserId) {
+        let _ = self.asks.send(Ask::Leave { room, user });
+    }
+
+    /// Who is in a room, as far as this replica knows: it hears of rooms that somebody follows here.
+    pub(crate) async fn present(&self, room: RoomId) -> Vec<UserId> {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.asks.send(Ask::Present { room, answer });
+        answered.await.unwrap_or_default()
     }
 
     /// Passes something on to all who follow it now, on all replicas; says whether there was place for it.

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use irongate_shared::db::{Database, DbError};
+use irongate_shared::{
+    db::{Database, DbError},
+    id::UserId,
+};
+use serde::Serialize;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -17,7 +21,8 @@ use crate::{
     broker::{Broker, Heard, Link, Word},
     log::{News, Notice},
     metrics::Metrics,
-    room::{Event, Refused, RoomId, Seq},
+    presence::{CROWD, Change, Presence, RENEWAL},
+    room::{Event, Refused, RoomId, Seq, frame},
     store,
 };
 
@@ -45,6 +50,23 @@ const fn tail_every(link: Link) -> Duration {
     }
 }
 
+/// How often absences are looked for.
+const PRESENCE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+#[serde(tag = "t", rename = "pres")]
+struct Pres {
+    room: RoomId,
+    user: UserId,
+    status: &'static str,
+}
+
+/// Who is there; nobody by name when they are too many.
+fn crowd(presence: &Presence) -> Vec<UserId> {
+    let all = presence.all();
+    if all.len() > CROWD { Vec::new() } else { all.into_iter().collect() }
+}
+
 /// One watched room.
 struct Watched {
     order: Opening,
@@ -53,6 +75,7 @@ struct Watched {
     idle: Option<Instant>,
     /// A reading is under way.
     filling: bool,
+    presence: Presence,
 }
 
 enum Opening {
@@ -90,6 +113,8 @@ pub(crate) struct Task {
     behind: HashMap<RoomId, Instant>,
     ends_asked: bool,
     next_tail: Instant,
+    next_presence: Instant,
+    next_renewal: Instant,
 }
 
 impl Task {
@@ -119,6 +144,8 @@ impl Task {
             behind: HashMap::new(),
             ends_asked: false,
             next_tail: Instant::now() + tail_every(link),
+            next_presence: Instant::now() + PRESENCE,
+            next_renewal: Instant::now() + RENEWAL,
         };
         (Hub { asks: ask, passing: pass, workers: Arc::default() }, task)
     }
@@ -126,8 +153,8 @@ impl Task {
     /// Runs until the lanes have ended.
     pub(crate) async fn run(mut self) {
         loop {
-            let wake =
-                self.behind.values().copied().min().map_or(self.next_tail, |at| at.min(self.next_tail));
+            let timers = [self.next_tail, self.next_presence];
+            let wake = self.behind.values().copied().chain(timers).min().unwrap_or(self.next_tail);
             tokio::select! {
                 news = self.news.recv() => match news {
                     Some(news) => self.tell(news).await,
@@ -135,9 +162,9 @@ impl Task {
                 },
                 Some(heard) = self.heard.recv() => self.hear(heard).await,
                 Some(read) = self.read.recv() => self.learn(read).await,
-                Some(ask) = self.asks.recv() => self.answer(ask),
+                Some(ask) = self.asks.recv() => self.answer(ask).await,
                 Some(passing) = self.passing.recv() => self.pass(passing).await,
-                () = tokio::time::sleep_until(wake) => self.tick(),
+                () = tokio::time::sleep_until(wake) => self.tick().await,
             }
         }
     }
@@ -178,10 +205,21 @@ impl Task {
             Heard::Word(Word::Notice { user, frame }) => {
                 self.tell_everybody(&Delivery::Notice { user, frame }).await;
             }
+            Heard::Word(Word::Presence { replica, room, change }) => {
+                let Some(watched) = self.rooms.get_mut(&room) else { return };
+                let news = watched.presence.told(replica, &change, Instant::now());
+                self.show_presence(room, news.as_slice()).await;
+            }
+            Heard::Word(Word::Present { replica, room, users }) => {
+                let Some(watched) = self.rooms.get_mut(&room) else { return };
+                let news = watched.presence.told_all(replica, users.into_iter().collect(), Instant::now());
+                self.show_presence(room, &news).await;
+            }
             Heard::Up => {
                 self.link = Link::Up;
-                // Whatever was said while nobody listened is in the database.
+                // Whatever was said while nobody listened is in the database, and who is there can be said again.
                 self.next_tail = Instant::now();
+                self.next_renewal = Instant::now();
             }
             Heard::Down => {
                 self.link = Link::Down;
@@ -190,25 +228,39 @@ impl Task {
         }
     }
 
-    async fn pass(&mut self, passing: Passing) {
-        match passing {
-            Passing::Room { room, frame } => {
-                self.broker.publish(&Word::Passing { room, frame: frame.clone() });
-                self.tell_watchers(room, &Delivery::Passing { room, frame }).await;
-            }
-            Passing::User { user, frame } => {
-                self.broker.publish(&Word::Notice { user, frame: frame.clone() });
-                self.tell_everybody(&Delivery::Notice { user, frame }).await;
-            }
-        }
+    async fn pass(&mut self, Passing { room, frame }: Passing) {
+        self.broker.publish(&Word::Passing { room, frame: frame.clone() });
+        self.tell_watchers(room, &Delivery::Passing { room, frame }).await;
     }
 
-    fn answer(&mut self, ask: Ask) {
+    async fn answer(&mut self, ask: Ask) {
         match ask {
             Ask::Attach(worker, sender) => {
                 self.workers.insert(worker, sender);
             }
             Ask::Watch { worker, room, answer } => self.watch(worker, room, answer),
+            Ask::Enter { room, user, answer } => {
+                let Some(watched) = self.rooms.get_mut(&room) else { return };
+                let news = watched.presence.enter(user);
+                let _ = answer.send(crowd(&watched.presence));
+                if let Some(change) = news {
+                    self.broker.publish(&Word::Presence {
+                        replica: self.broker.name(),
+                        room,
+                        change: change.clone(),
+                    });
+                    self.show_presence(room, &[change]).await;
+                }
+            }
+            Ask::Leave { room, user } => {
+                if let Some(watched) = self.rooms.get_mut(&room) {
+                    watched.presence.leave(user, Instant::now());
+                }
+            }
+            Ask::Present { room, answer } => {
+                let _ = answer
+                    .send(self.rooms.get(&room).map(|watched| crowd(&watched.presence)).unwrap_or_default());
+            }
             Ask::Unwatch { worker, room } => {
                 if let Some(watched) = self.rooms.get_mut(&room) {
                     watched.workers.retain(|other| *other != worker);
@@ -233,7 +285,7 @@ impl Task {
                 let _ = report.send(Read::End { room, end });
             });
             let order = Opening::Under { heard: Vec::new(), waiting: Vec::new() };
-            Watched { order, workers: Vec::new(), idle: None, filling: false }
+            Watched { order, workers: Vec::new(), idle: None, filling: false, presence: Presence::default() }
         });
         watched.idle = None;
         if !watched.workers.contains(&worker) {
@@ -352,7 +404,7 @@ impl Task {
         }
     }
 
-    fn tick(&mut self) {
+    async fn tick(&mut self) {
         let now = Instant::now();
         let due: Vec<_> = self.behind.iter().filter(|(_, at)| **at <= now).map(|(room, _)| *room).collect();
         for room in due {
@@ -363,6 +415,10 @@ impl Task {
             self.next_tail = now + tail_every(self.link);
             self.drop_idle(now);
             self.ask_ends();
+        }
+        if self.next_presence <= now {
+            self.next_presence = now + PRESENCE;
+            self.expire_presence(now).await;
         }
     }
 
@@ -382,6 +438,48 @@ impl Task {
             let events = database.read(move |db| Ok(store::log::events_after(db, room, after, PAGE)?)).await;
             let _ = report.send(Read::Events { room, events });
         });
+    }
+
+    /// Tells those who watch who came and went.
+    async fn show_presence(&self, room: RoomId, news: &[Change]) {
+        let Some(watched) = self.rooms.get(&room) else { return };
+        if news.is_empty() || watched.presence.all().len() > CROWD {
+            return;
+        }
+        for change in news {
+            let (user, status) = match change {
+                Change::Came(user) => (*user, "online"),
+                Change::Went(user) => (*user, "offline"),
+            };
+            let frame = frame(&Pres { room, user, status });
+            self.tell_watchers(room, &Delivery::Passing { room, frame }).await;
+        }
+    }
+
+    async fn expire_presence(&mut self, now: Instant) {
+        let replica = self.broker.name();
+        let mut news = Vec::new();
+        for (room, watched) in &mut self.rooms {
+            let changes = watched.presence.expire(now);
+            if !changes.is_empty() {
+                news.push((*room, changes));
+            }
+        }
+        for (room, changes) in news {
+            for change in &changes {
+                self.broker.publish(&Word::Presence { replica, room, change: change.clone() });
+            }
+            self.show_presence(room, &changes).await;
+        }
+        if self.next_renewal <= now {
+            self.next_renewal = now + RENEWAL;
+            for (room, watched) in &self.rooms {
+                let users: Vec<_> = watched.presence.here().take(CROWD).collect();
+                if !users.is_empty() {
+                    self.broker.publish(&Word::Present { replica, room: *room, users });
+                }
+            }
+        }
     }
 
     fn drop_idle(&mut self, now: Instant) {
@@ -419,7 +517,7 @@ impl Task {
         });
     }
 
-    async fn tell_watchers(&mut self, room: RoomId, delivery: &Delivery) {
+    async fn tell_watchers(&self, room: RoomId, delivery: &Delivery) {
         let Some(watched) = self.rooms.get(&room) else { return };
         for worker in &watched.workers {
             if let Some(sender) = self.workers.get(worker) {
@@ -428,7 +526,7 @@ impl Task {
         }
     }
 
-    async fn tell_everybody(&mut self, delivery: &Delivery) {
+    async fn tell_everybody(&self, delivery: &Delivery) {
         for sender in self.workers.values() {
             let _ = sender.send(delivery.clone()).await;
         }

@@ -200,6 +200,9 @@ async fn renew(worker: Rc<Worker>, socket: Rc<Socket>, id: Option<u32>, token: S
         // SECURITY: a socket belongs to the user who opened it.
         Ok(identity) if identity.user == socket.user => {
             let exp = Some(identity.expires_at.as_secs());
+            if let Err(why) = worker.chat.meet(&identity).await {
+                tracing::warn!(reason = ?why, "a profile could not be written down");
+            }
             *socket.identity.borrow_mut() = identity;
             answer(&socket, id, Done { exp, ..Done::default() });
         }

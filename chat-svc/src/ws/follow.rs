@@ -6,6 +6,8 @@
 
 use std::{rc::Rc, time::Duration};
 
+use irongate_shared::id::UserId;
+
 use super::{
     frames::{self, Done},
     outbox::Out,
@@ -34,6 +36,7 @@ pub(super) async fn join(
     }
     let join = worker.follow(&socket, room);
     let entered = enter(&worker, &socket, room, after).await;
+    let online = if entered.is_ok() { worker.appear(&socket, room).await } else { Vec::new() };
     if !worker.is_current(&socket, room, join) {
         // Left, removed or joined again meanwhile; whoever did that has said so. A request gets its answer.
         return socket.outbox.push(Out::Text(frames::error(
@@ -44,7 +47,7 @@ pub(super) async fn join(
     }
     match entered {
         Ok(entered) => {
-            let from = begin(&worker, &socket, id, room, after, entered);
+            let from = begin(&worker, &socket, id, room, after, entered, online);
             if let Err(why) = catch_up(&worker, &socket, room, join, from).await {
                 tracing::debug!(reason = %why, "a replay could not be read");
                 // The client comes back with what it has got.
@@ -76,6 +79,7 @@ fn begin(
     room: RoomId,
     after: Option<Seq>,
     entered: Entered,
+    online: Vec<UserId>,
 ) -> Seq {
     let Entered { role, last, users, reset } = entered;
     let from = if reset { last } else { after.unwrap_or(last) };
@@ -93,6 +97,7 @@ fn begin(
         you: Some(role),
         replay: Some(replay),
         users,
+        online: Some(online),
         ..Done::default()
     };
     socket.outbox.push(Out::Text(frame(&done)));

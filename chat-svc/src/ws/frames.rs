@@ -143,6 +143,9 @@ pub(super) struct Done {
     pub replay: Option<i64>,
     #[serde(skip_serializing_if = "Users::is_empty")]
     pub users: Users,
+    /// Who follows the room now; empty also when they are too many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<Vec<UserId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<Message>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -76,6 +76,8 @@ pub(super) struct Follower {
     pub progress: Cell<Progress>,
     /// Which join this is: a later one of the same socket takes the place of an earlier.
     pub join: u64,
+    /// Whether the hub counts it as present.
+    present: Cell<bool>,
 }
 
 /// What lives on one worker thread.
@@ -190,13 +192,15 @@ impl Worker {
         let mut rooms = self.rooms.borrow_mut();
         let followers = rooms.entry(room).or_default();
         // A second join keeps what the first knew of the log's end.
-        let mark = match followers.get(&socket.number).map(|follower| follower.progress.get()) {
+        let before = followers.get(&socket.number);
+        let mark = match before.map(|follower| follower.progress.get()) {
             Some(Progress::CatchingUp { mark }) => mark,
             Some(Progress::Live { last }) => last,
             None => Seq::ZERO,
         };
+        let present = Cell::new(before.is_some_and(|follower| follower.present.get()));
         let progress = Cell::new(Progress::CatchingUp { mark });
-        followers.insert(socket.number, Follower { socket: Rc::clone(socket), progress, join });
+        followers.insert(socket.number, Follower { socket: Rc::clone(socket), progress, join, present });
         socket.rooms.borrow_mut().insert(room);
         join
     }
@@ -209,6 +213,16 @@ impl Worker {
     pub(super) fn is_current(&self, socket: &Socket, room: RoomId, join: u64) -> bool {
         let rooms = self.rooms.borrow();
         rooms.get(&room).and_then(|followers| followers.get(&socket.number)).is_some_and(|f| f.join == join)
+    }
+
+    /// Counts the follower as present; says who else is.
+    pub(super) async fn appear(&self, socket: &Socket, room: RoomId) -> Vec<UserId> {
+        let first = {
+            let rooms = self.rooms.borrow();
+            let follower = rooms.get(&room).and_then(|followers| followers.get(&socket.number));
+            follower.is_some_and(|follower| !follower.present.replace(true))
+        };
+        if first { self.chat.hub.enter(room, socket.user).await } else { self.chat.hub.present(room).await }
     }
 
     /// Goes live if `last` is the end of the log as far as it is known here; says whether.
@@ -230,7 +244,9 @@ impl Worker {
         socket.rooms.borrow_mut().remove(&room);
         let mut rooms = self.rooms.borrow_mut();
         if let Some(followers) = rooms.get_mut(&room) {
-            followers.remove(&socket.number);
+            if followers.remove(&socket.number).is_some_and(|follower| follower.present.get()) {
+                self.chat.hub.leave(room, socket.user);
+            }
             if followers.is_empty() {
                 rooms.remove(&room);
                 self.chat.hub.unwatch(self.id, room);

@@ -125,6 +125,32 @@ on_both! {
         assert_eq!(ann.get(&format!("/chat/rooms/{room}")).await.expect(200)["last_seq"], 2);
     }
 
+    async fn who_comes_and_goes_is_seen_by_those_who_are_there(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        bob.join_room(&room).await;
+        let mut at_ann = ann.connect().await;
+        assert_eq!(at_ann.join(&room).await["online"], json!([ann.id]));
+        at_ann.next("pres").await;
+
+        let (mut first, mut second) = (bob.connect().await, bob.connect().await);
+        let online = first.join(&room).await["online"].clone();
+        second.join(&room).await;
+        assert_eq!(online, json!([ann.id, bob.id]));
+        assert_eq!(
+            at_ann.next("pres").await,
+            json!({ "t": "pres", "room": room, "user": bob.id, "status": "online" })
+        );
+        drop(first);
+        assert!(at_ann.hears_no("pres").await);
+        let present = ann.get(&format!("/chat/rooms/{room}/presence")).await.expect(200);
+        assert_eq!(present["items"], json!([ann.id, bob.id]));
+        drop(second);
+
+        let gone = at_ann.next("pres").await;
+        assert_eq!((&gone["user"], &gone["status"]), (&json!(bob.id), &json!("offline")));
+    }
+
     async fn who_is_mentioned_or_written_to_directly_is_notified_anywhere(app) {
         let (ann, bob) = (app.user("ann"), app.user("bob"));
         let room = ann.create_room("public", "Garden").await;

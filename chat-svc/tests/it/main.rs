@@ -2,6 +2,7 @@
 //!
 //! - `rooms`, `messages`, `moderation`: what can be done in rooms, mostly over HTTP
 //! - `live`: the WebSocket: order, resume, replay
+//! - `people`: names and pictures
 //! - `replicas`: three of them over PostgreSQL and Redis
 //! - `lossless`: tries to prove that something is lost
 //! - `hostile`: clients that misbehave
@@ -21,6 +22,7 @@ mod live;
 mod lossless;
 mod messages;
 mod moderation;
+mod people;
 mod replicas;
 mod rooms;
 mod service;

@@ -22,6 +22,9 @@ async fn what_is_said_at_one_replica_is_heard_at_the_others() {
         socket.join(&room).await;
     }
 
+    for other in [ann.id, bob.id] {
+        at_cid.find("who is there", |frame| frame["t"] == "pres" && frame["user"] == json!(other)).await;
+    }
     let began = Instant::now();
     at_ann.send(&room, "1", "from ann").await;
     at_bob.send(&room, "1", "from bob").await;

@@ -37,7 +37,7 @@ async fn a_replica_that_stops_takes_no_new_sockets_and_is_not_ready() {
     let users: Vec<_> = (0..24).map(|number| app.user(&format!("user-{number}"))).collect();
     let bearer = format!("Bearer {}", users[0].token);
     // So many that saying goodbye to all of them takes a while.
-    let _sockets = futures_util::future::join_all(users.iter().map(|user| user.connect())).await;
+    let _sockets = futures_util::future::join_all(users.iter().map(crate::support::User::connect)).await;
     app.http.get(format!("{}/health", app.base)).send().await.unwrap();
 
     app.begin_stop();
@@ -58,7 +58,7 @@ async fn the_api_is_described_and_counted() {
     let metrics = app.http.get(&app.metrics).send().await.unwrap().text().await.unwrap();
 
     assert_eq!(document["openapi"], "3.1.0", "{document:#}");
-    assert_eq!(document["paths"].as_object().unwrap().len(), 14, "{:#}", document["paths"]);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 15, "{:#}", document["paths"]);
     assert_eq!(document["components"]["schemas"]["Room"]["required"][0], json!("id"));
     for name in ["chat_ws_connections 0", "chat_commit_seconds_count", "chat_dropped_passing_total"] {
         assert!(metrics.contains(name), "{name} in {metrics}");

@@ -5,5 +5,6 @@ pub(super) mod join;
 pub(super) mod leave;
 pub(super) mod list;
 pub(super) mod mutes;
+pub(super) mod presence;
 pub(super) mod put;
 pub(super) mod remove;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     chat::Chat,
+    http::token::AccessToken,
     room::{Command, Role, RoomId},
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Place {
 pub(crate) async fn put(
     chat: web::Data<Chat>,
     by: Identity,
+    token: AccessToken,
     path: web::Path<(RoomId, UserId)>,
     Body(place): Body<Place>,
 ) -> Result<HttpResponse, Problem> {
@@ -46,7 +48,10 @@ pub(crate) async fn put(
     chat.admit(by.user)?;
     let command = match place.role {
         Some(role) => Command::SetRole { user, role },
-        None => Command::Invite { user },
+        None => {
+            chat.look_up(user, &token.0).await?;
+            Command::Invite { user }
+        }
     };
     chat.act(room, by.user, command).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -63,7 +63,10 @@ impl App {
     }
 
     pub(crate) async fn start_with(backend: Backend, adjust: impl FnOnce(&mut Settings)) -> Self {
-        let stage = Stage::set(backend).await;
+        Self::start_on(Stage::set(backend).await, adjust).await
+    }
+
+    pub(crate) async fn start_on(stage: Stage, adjust: impl FnOnce(&mut Settings)) -> Self {
         let (port, metrics_port) = (free_port(), free_port());
         let mut settings = Settings {
             listen: Listen::Tcp(([127, 0, 0, 1], port).into()),
@@ -80,7 +83,7 @@ impl App {
             secrets: PathBuf::new(),
             database: stage.database_url(),
             redis: None,
-            gateway: "https://chat.test".parse().expect("a URL"),
+            gateway: stage.gateway.parse().expect("a URL"),
             log: LogFormat::Text,
         };
         let shutdown = CancellationToken::new();

@@ -33,6 +33,8 @@ enum Storage {
 
 pub(crate) struct Stage {
     pub(crate) http: reqwest::Client,
+    /// The gateway's address, and so the issuer of tokens.
+    pub(crate) gateway: String,
     storage: Storage,
     key: jsonwebtoken::EncodingKey,
     public_key: Vec<u8>,
@@ -53,6 +55,7 @@ impl Stage {
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).expect("the key");
         Self {
             http: reqwest::Client::new(),
+            gateway: "https://chat.test".to_owned(),
             storage,
             key: jsonwebtoken::EncodingKey::from_ed_der(document.as_ref()),
             public_key: pair.public_key().as_ref().to_vec(),
@@ -145,7 +148,7 @@ impl Stage {
     ) -> String {
         let now = Clock::system().now();
         let claims = serde_json::json!({
-            "iss": "https://chat.test",
+            "iss": self.gateway,
             "aud": "irongate",
             "sub": id,
             "iat": now.as_secs(),
