@@ -64,6 +64,7 @@ pub(super) fn word(origin: Uuid, word: &Word) -> Vec<u8> {
             bytes.push(kind);
             bytes.extend(user.as_str().as_bytes());
         }
+        Word::WhoIsThere(_) => bytes.push(b'?'),
         Word::Present { users, .. } => {
             bytes.push(b'=');
             for user in users {
@@ -115,6 +116,7 @@ pub(super) fn read(us: Uuid, room: Option<RoomId>, bytes: &[u8]) -> Option<Lette
         (b'r', Some(room)) => {
             Letter::Word(Word::Reached(room, Seq(i64::from_be_bytes(bytes.try_into().ok()?))))
         }
+        (b'?', Some(room)) => Letter::Word(Word::WhoIsThere(room)),
         (b'g', Some(room)) => Letter::Word(Word::Gone(room)),
         (b'p', Some(room)) => Letter::Word(Word::Passing { room, frame: text(bytes)? }),
         (b'+', Some(room)) => {
@@ -173,6 +175,7 @@ mod tests {
             event(Some((user, Why::Ban))),
             Word::Reached(room, Seq(9)),
             Word::Gone(room),
+            Word::WhoIsThere(room),
             Word::Passing { room, frame: "{}".into() },
             Word::Presence { replica: others, room, change: Change::Came(user) },
             Word::Presence { replica: others, room, change: Change::Went(user) },

@@ -34,6 +34,8 @@ pub(crate) enum Word {
     Notice { user: UserId, frame: ByteString },
     /// Somebody follows a room at a replica, or no more.
     Presence { replica: Uuid, room: RoomId, change: Change },
+    /// A replica begins to hear of a room, and asks the others who is there.
+    WhoIsThere(RoomId),
     /// All who follow a room at a replica.
     Present { replica: Uuid, room: RoomId, users: Vec<UserId> },
 }

@@ -96,6 +96,7 @@ impl Redis {
             Word::Event(event) => channel_of(event.room),
             Word::Reached(room, _)
             | Word::Gone(room)
+            | Word::WhoIsThere(room)
             | Word::Passing { room, .. }
             | Word::Presence { room, .. }
             | Word::Present { room, .. } => channel_of(*room),

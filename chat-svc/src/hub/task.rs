@@ -210,6 +210,11 @@ impl Task {
                 let news = watched.presence.told(replica, &change, Instant::now());
                 self.show_presence(room, news.as_slice()).await;
             }
+            Heard::Word(Word::WhoIsThere(room)) => {
+                if let Some(watched) = self.rooms.get(&room) {
+                    self.tell_present(room, watched);
+                }
+            }
             Heard::Word(Word::Present { replica, room, users }) => {
                 let Some(watched) = self.rooms.get_mut(&room) else { return };
                 let news = watched.presence.told_all(replica, users.into_iter().collect(), Instant::now());
@@ -352,6 +357,7 @@ impl Task {
             }
         };
         watched.order = Opening::Done(Order::after(end));
+        self.broker.publish(&Word::WhoIsThere(room));
         for answer in waiting {
             let _ = answer.send(Ok(end));
         }
@@ -456,6 +462,14 @@ impl Task {
         }
     }
 
+    /// Tells the other replicas who is there at this one.
+    fn tell_present(&self, room: RoomId, watched: &Watched) {
+        let users: Vec<_> = watched.presence.here().take(CROWD).collect();
+        if !users.is_empty() {
+            self.broker.publish(&Word::Present { replica: self.broker.name(), room, users });
+        }
+    }
+
     async fn expire_presence(&mut self, now: Instant) {
         let replica = self.broker.name();
         let mut news = Vec::new();
@@ -474,10 +488,7 @@ impl Task {
         if self.next_renewal <= now {
             self.next_renewal = now + RENEWAL;
             for (room, watched) in &self.rooms {
-                let users: Vec<_> = watched.presence.here().take(CROWD).collect();
-                if !users.is_empty() {
-                    self.broker.publish(&Word::Present { replica, room: *room, users });
-                }
+                self.tell_present(*room, watched);
             }
         }
     }
