@@ -41,6 +41,7 @@ use irongate_shared::{
     config::DatabaseUrl,
     db::Database,
     health::{Health, Need},
+    peer::Peer,
     service::{self, Program, Service, Started},
     token::Verifier,
 };
@@ -90,9 +91,9 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     };
     let (hub, hub_task) = hub::Task::new(database.clone(), metrics.clone(), news, broker);
     let hub_task = tokio::spawn(hub_task.run());
-    let people = people::People::new(&platform);
+    let peer = Peer::new(&platform, "chat-svc").context("this service's secret")?;
     let chat =
-        chat::Chat::new(database.clone(), log, hub, clock, metrics.clone(), people, settings.limits.clone());
+        chat::Chat::new(database.clone(), log, hub, clock, metrics.clone(), peer, settings.limits.clone());
 
     let drain = CancellationToken::new();
     let drained = TaskTracker::new();

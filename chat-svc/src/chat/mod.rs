@@ -10,7 +10,13 @@ mod view;
 
 use std::{sync::Arc, time::Duration};
 
-use irongate_shared::{clock::Clock, db::Database, id::UserId, token::Identity};
+use irongate_shared::{
+    clock::{Clock, Timestamp},
+    db::Database,
+    id::UserId,
+    peer::Peer,
+    token::Identity,
+};
 
 use met::Met;
 
@@ -23,7 +29,7 @@ use crate::{
     hub::{Hub, Passing},
     log::Log,
     metrics::Metrics,
-    people::People,
+    people,
     room::{Command, Outcome, Profile, Refused, RoomId, frame},
     store,
 };
@@ -42,7 +48,7 @@ pub(crate) struct Chat {
     writes: Paced<UserId>,
     typing: Paced<(UserId, RoomId)>,
     met: Met,
-    people: People,
+    peer: Peer,
 }
 
 impl Chat {
@@ -52,7 +58,7 @@ impl Chat {
         hub: Hub,
         clock: Clock,
         metrics: Metrics,
-        people: People,
+        peer: Peer,
         limits: Limits,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -65,7 +71,7 @@ impl Chat {
             writes: Paced::new(Pace::per_second(limits.frames_per_second)),
             typing: Paced::new(Pace::one_every(Duration::from_secs(3))),
             met: Met::default(),
-            people,
+            peer,
             limits,
         })
     }
@@ -117,21 +123,26 @@ impl Chat {
         if self.met.knows(&profile) {
             return Ok(());
         }
-        let (told, at) = (profile.clone(), who.issued_at);
-        let changed =
-            self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &told, at)?)).await?;
-        if changed {
-            self.announce(&profile).await?;
-        }
+        self.learn(profile.clone(), who.issued_at).await?;
         self.met.remember(profile);
         Ok(())
     }
 
+    /// Writes down what was told of a user at `at`, and tells everybody whom it concerns.
+    pub(crate) async fn learn(&self, profile: Profile, at: Timestamp) -> Result<(), Refused> {
+        let told = profile.clone();
+        let changed =
+            self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &told, at)?)).await?;
+        if changed { self.announce(&profile).await } else { Ok(()) }
+    }
+
+    pub(crate) async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>, Refused> {
+        self.database.read(move |db| Ok(store::members::rooms_of(db, user)?)).await
+    }
+
     /// Tells everybody who shares a room with a user what that user is called now.
     async fn announce(&self, profile: &Profile) -> Result<(), Refused> {
-        let user = profile.id;
-        let rooms =
-            self.database.read(move |db| Ok::<_, Refused>(store::members::rooms_of(db, user)?)).await?;
+        let rooms = self.rooms_of(profile.id).await?;
         let frame = frame(&view::Renamed { user: profile });
         for room in rooms {
             let _ = self.hub.pass(Passing { room, frame: frame.clone() });
@@ -139,19 +150,17 @@ impl Chat {
         Ok(())
     }
 
-    /// Sees to it that a user is known who is to be let in somewhere; asks user-svc, with the token of the one who
-    /// lets them in.
-    pub(crate) async fn look_up(&self, user: UserId, token: &str) -> Result<(), Refused> {
+    /// Sees to it that a user is known who is to be let in somewhere; asks user-svc if need be.
+    pub(crate) async fn look_up(&self, user: UserId) -> Result<(), Refused> {
         let known = self.database.read(move |db| Ok::<_, Refused>(store::profiles::find(db, user)?)).await?;
         if known.is_some() {
             return Ok(());
         }
-        let found = self.people.look_up(user, token).await;
+        let found = people::look_up(&self.peer, user).await;
         let profile =
             found.map_err(|why| Refused::Unavailable(format!("{why:#}")))?.ok_or(Refused::NoSuchUser)?;
-        let now = self.clock.now();
-        self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &profile, now)?)).await?;
-        Ok(())
+        // Older than whatever is told from now on.
+        self.learn(profile, self.clock.now()).await
     }
 
     /// Whether a user may write over HTTP at this moment; WebSockets have a pace of their own.

@@ -1,5 +1,6 @@
 //! The REST API: requests into calls of [`Chat`](crate::chat::Chat), results into answers. Nothing is decided here.
 
+mod events;
 mod live;
 mod member;
 mod message;
@@ -7,6 +8,5 @@ mod page;
 mod problem;
 mod room;
 mod routes;
-mod token;
 
 pub(crate) use routes::{document, routes};

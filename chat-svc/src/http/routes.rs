@@ -7,7 +7,7 @@ use utoipa::{
 };
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{live, member, message, room};
+use super::{events, live, member, message, room};
 
 /// Everything needs a valid access token; who may do what in a room is decided in `room::rules`.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
@@ -41,7 +41,9 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(message::delete::delete)
             .service(message::react::react)
             .service(message::react::unreact)
-            .service(message::read::read),
+            .service(message::read::read)
+            // from services
+            .service(events::take),
     );
 }
 
@@ -59,6 +61,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (name = "rooms", description = "Finding, making and changing rooms"),
         (name = "members", description = "Who is in a room, and in what role"),
         (name = "messages", description = "What is said"),
+        (name = "services", description = "What other services tell"),
     ),
 )]
 struct Document;

@@ -1,25 +1,18 @@
-//! Who users are, as user-svc says: asked through the gateway when chat-svc has not met somebody yet.
-
-use std::{path::PathBuf, sync::OnceLock, time::Duration};
+//! Who users are, as user-svc says: it tells what changes (`http/events.rs`), and is asked about whom chat-svc has not
+//! met.
 
 use anyhow::Context as _;
-use irongate_shared::{config::Platform, id::UserId};
-use reqwest::{Certificate, Client};
+use irongate_shared::{
+    account::{AccountEvent, AccountStatus, User},
+    id::UserId,
+    peer::Peer,
+};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::room::Profile;
-
-/// How long user-svc may take; somebody waits for the answer.
-const WAIT: Duration = Duration::from_secs(3);
-
-/// The way to user-svc.
-pub(crate) struct People {
-    gateway: Url,
-    /// The installation's own certificate authority, which no system knows.
-    authority: PathBuf,
-    client: OnceLock<Client>,
-}
+use crate::{
+    chat::Chat,
+    room::{Command, Profile, Refused},
+};
 
 #[derive(Serialize)]
 struct Lookup {
@@ -31,52 +24,60 @@ struct Found {
     items: Vec<Profile>,
 }
 
-impl People {
-    pub(crate) fn new(platform: &Platform) -> Self {
-        Self {
-            gateway: platform.gateway.clone(),
-            authority: platform.data.join("tls").join("authority.pem"),
-            client: OnceLock::new(),
-        }
-    }
+/// What user-svc says of a user; `None` when there is no such user.
+///
+/// # Errors
+/// user-svc or the gateway is away, or refuses.
+pub(crate) async fn look_up(peer: &Peer, user: UserId) -> anyhow::Result<Option<Profile>> {
+    let answer =
+        peer.post("/user/lookup", &Lookup { ids: [user] }).await.context("asking user-svc for a profile")?;
+    let found: Found = serde_json::from_slice(&answer.bytes().await?).context("user-svc's answer")?;
+    Ok(found.items.into_iter().find(|profile| profile.id == user))
+}
 
-    /// What user-svc says of a user, asked with the token of the one who wants to know; `None` when there is no such
-    /// user.
-    ///
-    /// # Errors
-    /// user-svc or the gateway is away, or refuses.
-    pub(crate) async fn look_up(&self, user: UserId, token: &str) -> anyhow::Result<Option<Profile>> {
-        let url = self.gateway.join("/user/lookup").context("the gateway's address")?;
-        let body = serde_json::to_vec(&Lookup { ids: [user] })?;
-        let answer = self
-            .client()?
-            .post(url)
-            .bearer_auth(token)
-            .header("content-type", "application/json")
-            .body(body)
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status)
-            .context("asking user-svc for a profile")?;
-        let found: Found = serde_json::from_slice(&answer.bytes().await?).context("user-svc's answer")?;
-        Ok(found.items.into_iter().find(|profile| profile.id == user))
-    }
-
-    /// Made at the first use, and kept once the authority is there: at the first start the gateway makes it while we
-    /// start.
-    fn client(&self) -> anyhow::Result<Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client.clone());
-        }
-        let builder = Client::builder().timeout(WAIT);
-        match std::fs::read(&self.authority) {
-            Ok(pem) => {
-                let client = builder.add_root_certificate(Certificate::from_pem(&pem)?).build()?;
-                Ok(self.client.get_or_init(|| client).clone())
+impl Chat {
+    /// Takes in what another service tells. Told twice, it changes nothing.
+    pub(crate) async fn take_in(&self, event: AccountEvent) -> Result<(), Refused> {
+        match event {
+            AccountEvent::AccountChanged { user, status, at, .. } => {
+                let id = user.id;
+                self.learn(shown(user, status), at).await?;
+                if status == AccountStatus::Erased {
+                    self.leave_all(id).await?;
+                }
+                Ok(())
             }
-            // Then the gateway has a certificate that the system knows, or speaks plain HTTP inside a cluster.
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(builder.build()?),
-            Err(why) => Err(why).with_context(|| self.authority.display().to_string()),
+            // Nothing that others see.
+            AccountEvent::EmailVerified { .. } => Ok(()),
         }
+    }
+
+    async fn leave_all(&self, user: UserId) -> Result<(), Refused> {
+        for room in self.rooms_of(user).await? {
+            match self.act(room, user, Command::Leave).await {
+                // Direct rooms stay, for the one who is left.
+                Ok(_) | Err(Refused::NotAllowed(_) | Refused::NoSuchRoom) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What others see of an account in this state.
+fn shown(user: User, status: AccountStatus) -> Profile {
+    match status {
+        AccountStatus::Active | AccountStatus::Locked => Profile {
+            id: user.id,
+            username: user.username,
+            display_name: user.display_name,
+            avatar_url: user.avatar_url,
+        },
+        AccountStatus::Deleted | AccountStatus::Erased => Profile {
+            id: user.id,
+            username: "deleted".to_owned(),
+            display_name: "Deleted user".to_owned(),
+            avatar_url: None,
+        },
     }
 }

@@ -6,7 +6,7 @@ use actix_web::{App as WebApp, HttpRequest, HttpResponse, HttpServer, web};
 use irongate_shared::id::UserId;
 use serde_json::{Value, json};
 
-use crate::support::{App, Backend, Stage, on_both};
+use crate::support::{App, Backend, Stage, User, on_both};
 
 on_both! {
     async fn a_new_name_reaches_everybody_who_shares_a_room(app) {
@@ -26,10 +26,50 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn what_user_svc_tells_is_so_in_every_open_window(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        bob.join_room(&room).await;
+        let mut at_ann = ann.connect().await;
+        at_ann.join(&room).await;
+        let service = User { token: app.service_token("user-svc", "events:write"), ..bob.clone() };
+        let event = |status: &str, name: &str, second: u32| json!({
+            "type": "account_changed",
+            "id": uuid::Uuid::now_v7(),
+            "status": status,
+            "version": second,
+            "actor": null,
+            "at": format!("2099-01-01T00:00:{second:02}.000Z"),
+            "user": {
+                "id": bob.id, "username": "bob", "email": "b@example.org", "email_verified": true,
+                "display_name": name, "bio": "", "role": "user", "avatar_url": null,
+                "created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z",
+            },
+        });
+
+        bob.post("/chat/events", event("active", "Robert", 1)).await.expect(401);
+        let weak = User { token: app.service_token("gateway", "tokens:read"), ..bob.clone() };
+        weak.post("/chat/events", event("active", "Robert", 1)).await.expect(403);
+        service.post("/chat/events", event("active", "Robert", 2)).await.expect(204);
+        service.post("/chat/events", event("active", "Robert", 2)).await.expect(204);
+        service.post("/chat/events", event("active", "an older name", 1)).await.expect(204);
+        assert_eq!(at_ann.next("user").await["user"]["display_name"], "Robert");
+        service.post("/chat/events", event("deleted", "Robert", 3)).await.expect(204);
+        assert_eq!(at_ann.next("user").await["user"]["display_name"], "Deleted user");
+        service.post("/chat/events", event("erased", "", 4)).await.expect(204);
+
+        let left = at_ann.next("member").await;
+        assert_eq!((&left["change"], &left["user"]["id"]), (&json!("left"), &json!(bob.id)));
+        assert!(at_ann.hears_no("user").await);
+    }
+}
+
 /// A gateway that knows one user, and asks for a token as user-svc does.
 fn user_svc(known: UserId) -> String {
     let server = HttpServer::new(move || {
-        WebApp::new().route(
+        let granted = || async { HttpResponse::Ok().json(json!({ "access_token": "t", "expires_in": 600 })) };
+        WebApp::new().route("/auth/token", web::post().to(granted)).route(
             "/user/lookup",
             web::post().to(move |request: HttpRequest, body: web::Json<Value>| async move {
                 if !request.headers().contains_key("authorization") {

@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use crate::{
     chat::Chat,
-    http::token::AccessToken,
     room::{Command, Role, RoomId},
 };
 
@@ -40,7 +39,6 @@ pub(crate) struct Place {
 pub(crate) async fn put(
     chat: web::Data<Chat>,
     by: Identity,
-    token: AccessToken,
     path: web::Path<(RoomId, UserId)>,
     Body(place): Body<Place>,
 ) -> Result<HttpResponse, Problem> {
@@ -49,7 +47,7 @@ pub(crate) async fn put(
     let command = match place.role {
         Some(role) => Command::SetRole { user, role },
         None => {
-            chat.look_up(user, &token.0).await?;
+            chat.look_up(user).await?;
             Command::Invite { user }
         }
     };

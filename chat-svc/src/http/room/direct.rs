@@ -11,7 +11,6 @@ use serde::Deserialize;
 
 use crate::{
     chat::{Chat, RoomView},
-    http::token::AccessToken,
     room::{Command, Outcome, RoomId},
 };
 
@@ -39,12 +38,11 @@ pub(crate) struct With {
 pub(crate) async fn direct(
     chat: web::Data<Chat>,
     user: Identity,
-    token: AccessToken,
     Body(with): Body<With>,
 ) -> Result<HttpResponse, Problem> {
     chat.admit(user.user)?;
     chat.meet(&user).await?;
-    chat.look_up(with.user, &token.0).await?;
+    chat.look_up(with.user).await?;
     let id = RoomId::direct(user.user, with.user);
     let outcome = chat.act(id, user.user, Command::OpenDirect { with: with.user }).await?;
     let room = chat.room(id, user.user).await?;

@@ -1,6 +1,6 @@
 //! chat-svc in this process, for one test.
 
-use std::{ops::Deref, path::PathBuf, thread::JoinHandle, time::Duration};
+use std::{ops::Deref, thread::JoinHandle, time::Duration};
 
 use irongate_chat_svc::Settings;
 use irongate_shared::{
@@ -79,11 +79,12 @@ impl App {
         settings.limits.messages_per_second = 10_000;
         adjust(&mut settings);
         let platform = Platform {
-            data: PathBuf::new(),
-            secrets: PathBuf::new(),
+            data: stage.data.path().to_owned(),
+            secrets: stage.data.path().join("secrets"),
             database: stage.database_url(),
             redis: None,
             gateway: stage.gateway.parse().expect("a URL"),
+            internal: stage.gateway.parse().expect("a URL"),
             log: LogFormat::Text,
         };
         let shutdown = CancellationToken::new();

@@ -56,6 +56,7 @@ impl Cluster {
         let process = Command::new(env!("CARGO_BIN_EXE_irongate-chat-svc"))
             .env("DATABASE_URL", database)
             .env("REDIS_URL", redis)
+            .env("IRONGATE_DATA", self.stage.data.path())
             .env("GATEWAY_URL", "https://chat.test")
             .env("IRONGATE_CHAT__LISTEN", format!("127.0.0.1:{}", replica.port))
             .env("IRONGATE_CHAT__METRICS", "off")

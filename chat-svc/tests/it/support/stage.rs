@@ -35,6 +35,8 @@ pub(crate) struct Stage {
     pub(crate) http: reqwest::Client,
     /// The gateway's address, and so the issuer of tokens.
     pub(crate) gateway: String,
+    /// What the service writes besides its database.
+    pub(crate) data: tempfile::TempDir,
     storage: Storage,
     key: jsonwebtoken::EncodingKey,
     public_key: Vec<u8>,
@@ -56,6 +58,7 @@ impl Stage {
         Self {
             http: reqwest::Client::new(),
             gateway: "https://chat.test".to_owned(),
+            data: tempfile::tempdir().expect("a directory"),
             storage,
             key: jsonwebtoken::EncodingKey::from_ed_der(document.as_ref()),
             public_key: pair.public_key().as_ref().to_vec(),
@@ -161,10 +164,30 @@ impl Stage {
             "preferred_username": name,
             "name": display,
         });
+        self.sign(&claims)
+    }
+
+    /// A token of a service, as auth-svc signs them.
+    pub(crate) fn service_token(&self, client: &str, scope: &str) -> String {
+        let now = Clock::system().now();
+        self.sign(&serde_json::json!({
+            "iss": self.gateway,
+            "aud": "irongate",
+            "sub": client,
+            "client_id": client,
+            "iat": now.as_secs(),
+            "nbf": now.as_secs(),
+            "exp": now.as_secs() + 600,
+            "jti": irongate_shared::id::TokenId::new(),
+            "scope": scope,
+        }))
+    }
+
+    fn sign(&self, claims: &serde_json::Value) -> String {
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::EdDSA);
         header.kid = Some("test".to_owned());
         header.typ = Some("at+jwt".to_owned());
-        jsonwebtoken::encode(&header, &claims, &self.key).expect("a token")
+        jsonwebtoken::encode(&header, claims, &self.key).expect("a token")
     }
 
     /// What auth-svc does at "sign out".
