@@ -71,6 +71,11 @@ pub(crate) fn listeners(settings: &Settings, mistakes: &mut Mistakes) {
     if settings.listen.threads == Some(0) {
         mistakes.add("listen.threads", "at least one thread is needed");
     }
+    for status in settings.files.error_pages.keys() {
+        if !status.parse::<u16>().is_ok_and(|status| (400..600).contains(&status)) {
+            mistakes.add("static.error_pages", format!("`{status}` is no status of an error"));
+        }
+    }
     if settings.limits.head.get() < 1024 {
         mistakes.add("limits.head", "less than 1KiB refuses ordinary browsers");
     }

@@ -193,6 +193,9 @@ pub struct Files {
     /// File that answers navigations to addresses that are no file (single-page applications);
     /// a missing asset stays 404. Empty: no fallback.
     pub fallback: String,
+    /// Pages of the frontend for people who meet an error, by status: `{ "404" = "404.html" }`. Programs
+    /// get a problem document all the same.
+    pub error_pages: BTreeMap<String, String>,
     /// `Content-Security-Policy` of pages. `{script-hashes}` stands for the hashes of their inline scripts.
     pub content_security_policy: String,
     /// Files up to this size are kept in memory, compressed ahead of time.
@@ -206,6 +209,7 @@ impl Default for Files {
         Self {
             root: "static".into(),
             fallback: "index.html".into(),
+            error_pages: BTreeMap::new(),
             content_security_policy: "default-src 'self'; script-src 'self' {script-hashes}; style-src 'self'; \
                                       img-src 'self' blob: data:; connect-src 'self'; frame-ancestors 'none'; \
                                       base-uri 'none'; form-action 'self'; object-src 'none'"

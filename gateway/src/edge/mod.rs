@@ -77,7 +77,9 @@ pub(crate) async fn serve(
     match outcome {
         Ok(()) => exchange.record.fault = None,
         Err(fault) => {
-            lane::problem::answer(&mut exchange, &fault).await;
+            if !lane::static_files::error_page(&mut exchange, &context.gateway.site, &fault).await {
+                lane::problem::answer(&mut exchange, &fault).await;
+            }
             exchange.record.fault = Some(fault);
         }
     }

@@ -163,3 +163,26 @@ async fn navigations_get_the_application_and_assets_their_404() {
     let head = gateway.client().head(gateway.url("/big.bin")).send().await.unwrap();
     assert_eq!(head.headers()["content-length"], "400000");
 }
+
+#[tokio::test]
+async fn the_frontend_may_have_pages_of_its_own_for_errors() {
+    let gateway = Gateway::configured(
+        "[static]\nerror_pages = { \"404\" = \"lost.html\", \"503\" = \"down.html\" }\n\
+         [upstream.api]\nservers = [\"127.0.0.1:1\"]\n\
+         [[route]]\npath = \"/\"\nfiles = true\n[[route]]\npath = \"/api\"\nupstream = \"api\"\n",
+    )
+    .await;
+    gateway.static_file("lost.html", "<!doctype html>lost");
+    gateway.static_file("down.html", "<!doctype html>down");
+    until("the pages", || async { get(&gateway, "/down.html", &[]).await.status == 200 }).await;
+    let person = ("accept", "text/html");
+    for (path, status, body) in
+        [("/missing.png", 404, "<!doctype html>lost"), ("/api", 503, "<!doctype html>down")]
+    {
+        let page = get(&gateway, path, &[person]).await;
+        assert_eq!((page.status, String::from_utf8_lossy(&page.body).as_ref()), (status, body));
+        assert!(!page.header("x-request-id").is_empty());
+        let document = get(&gateway, path, &[]).await;
+        assert_eq!((document.status, document.header("content-type")), (status, "application/problem+json"));
+    }
+}

@@ -54,6 +54,36 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, site: &Site) -> Result<(
     }
 }
 
+/// The frontend's own page for an error, when it has one and a person looks at the answer. `false`: nothing was
+/// written.
+pub(crate) async fn error_page(exchange: &mut Exchange<'_>, site: &Site, fault: &Fault) -> bool {
+    let status = fault.status();
+    if !exchange.request.wants_html() || exchange.downstream.head_written() {
+        return false;
+    }
+    let index = site.index();
+    let Some(entry) = index.error_page(status.as_u16()) else { return false };
+    let Content::Kept(page) = entry.variant(Coding::Identity) else { return false };
+    if fault.closes_connection() {
+        exchange.downstream.close_after();
+    }
+    let mut fields = Fields::default();
+    fields.push("content-type", entry.mime);
+    fields.push("cache-control", "no-store");
+    fields.push("x-content-type-options", "nosniff");
+    if let Some(policy) = &entry.content_security_policy {
+        fields.push("content-security-policy", policy);
+    }
+    if let Some(wait) = fault.retry_after() {
+        fields.push("retry-after", wait.as_millis().div_ceil(1000).max(1).to_string());
+    }
+    // A client that left does not read it.
+    if exchange.respond(status, fields, page.clone()).await.is_err() {
+        exchange.downstream.abort();
+    }
+    true
+}
+
 fn last_segment_has_extension(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('.'))
 }

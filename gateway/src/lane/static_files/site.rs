@@ -38,6 +38,7 @@ pub(crate) struct Index {
     files: HashMap<String, Arc<Entry>>,
     directories: BTreeSet<String>,
     fallback: Option<Arc<Entry>>,
+    error_pages: HashMap<u16, Arc<Entry>>,
 }
 
 /// One file as it is served.
@@ -89,6 +90,10 @@ impl Index {
 
     pub(super) fn fallback(&self) -> Option<&Arc<Entry>> {
         self.fallback.as_ref()
+    }
+
+    pub(super) fn error_page(&self, status: u16) -> Option<&Arc<Entry>> {
+        self.error_pages.get(&status)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -154,6 +159,13 @@ impl Site {
         if !settings.fallback.is_empty() {
             index.fallback = index.files.get(&format!("/{}", settings.fallback)).cloned();
         }
+        index.error_pages = settings
+            .error_pages
+            .iter()
+            .filter_map(|(status, file)| {
+                Some((status.parse().ok()?, index.files.get(&format!("/{file}"))?.clone()))
+            })
+            .collect();
         self.index.store(Arc::new(index));
     }
 }
