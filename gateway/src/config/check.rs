@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method, StatusCode};
 use irongate_shared::config::{ConfigError, ConfigErrors};
 
-use super::{Cors, Protocol, RateBy, Settings, TlsMode};
+use super::{AcmeChallenge, Cors, Protocol, RateBy, Settings, TlsMode};
 use crate::{
     guard::{
         addresses::{AddressRule, Network},
@@ -105,12 +105,12 @@ pub(crate) fn tls(settings: &Settings, mistakes: &mut Mistakes) {
         if !is_public_name {
             mistakes.hint(
                 "tls.hosts",
-                format!("an ACME authority gives no certificate for `{host}` over HTTP-01"),
+                format!("an ACME authority gives no certificate for `{host}` this way"),
                 "name public hosts only, as in hosts = [\"app.example\"]",
             );
         }
     }
-    if settings.listen.http.is_empty() {
+    if settings.listen.http.is_empty() && tls.acme.challenge == AcmeChallenge::Http01 {
         mistakes.add("[tls.acme]", "the authority asks on plain HTTP, and `listen.http` names no address");
     }
 }

@@ -159,12 +159,25 @@ pub struct Certificate {
     pub key: PathBuf,
 }
 
-/// An ACME authority. It proves the names by asking port 80 of each: the plain listener must be reachable there.
+/// How the names are proven to an ACME authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcmeChallenge {
+    #[default]
+    #[serde(rename = "http-01")]
+    Http01,
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn01,
+}
+
+/// An ACME authority, which proves the names by visiting them.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Acme {
     /// URL of the authority's directory.
     pub directory: String,
+    /// `http-01`: it visits port 80, where the plain listener must be reachable; `tls-alpn-01`: port 443.
+    pub challenge: AcmeChallenge,
     /// Address that the authority may write to.
     pub contact: Option<String>,
     /// The authority's terms must be agreed to.
@@ -177,6 +190,7 @@ impl Default for Acme {
     fn default() -> Self {
         Self {
             directory: "https://acme-v02.api.letsencrypt.org/directory".into(),
+            challenge: AcmeChallenge::Http01,
             contact: None,
             agree_to_terms: false,
             root: None,

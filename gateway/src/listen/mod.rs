@@ -25,6 +25,7 @@ use crate::{
     exchange::{Connection, TlsSession, socket::Socket},
     gateway::Gateway,
     guard::rate::RateLimit,
+    tls::acme::PROOF_PROTOCOL,
 };
 
 /// How long the first listeners wait for the upstreams' first health checks.
@@ -80,6 +81,8 @@ impl ServerApp for Entrance {
             let (config, limit) = (gateway.certificates.server_config(), limits.head_timeout.get());
             // A handshake that is not done in time, or fails, is no event worth a line by default.
             match Box::pin(timeout(limit, TlsAcceptor::from(config).accept(tcp))).await {
+                // The handshake was all the authority wanted.
+                Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(PROOF_PROTOCOL) => return None,
                 Ok(Ok(stream)) => {
                     let session = session(stream.get_ref().1);
                     (Socket::tls(stream), Some(session))

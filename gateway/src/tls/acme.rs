@@ -1,13 +1,13 @@
-//! Certificates from an ACME authority (RFC 8555), proven over HTTP-01.
+//! Certificates from an ACME authority (RFC 8555), proven over HTTP-01 or TLS-ALPN-01 (RFC 8737).
 //!
 //! The order runs beside the requests. Until the first certificate is there the self-signed one answers, so that
-//! the listener is up for the authority's own visit to the plain port.
+//! the listeners are up for the authority's own visit.
 
 use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -16,27 +16,46 @@ use instant_acme::{
     OrderStatus, RetryPolicy,
 };
 use jiff::Timestamp;
-use rcgen::{CertificateParams, DistinguishedName, KeyPair};
-use rustls::sign::CertifiedKey;
+use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
+use rustls::{crypto::aws_lc_rs::default_provider, pki_types::PrivateKeyDer, sign::CertifiedKey};
 
 use super::{TlsError, authority::write_private, files, names_of};
-use crate::config::{Acme, Tls};
+use crate::config::{Acme, AcmeChallenge, Tls};
 
 /// Where the authority asks for the proof.
 pub(crate) const CHALLENGE_PATH: &str = "/.well-known/acme-challenge/";
 const ORDER_LIMIT: Duration = Duration::from_secs(180);
 
+/// The protocol in which the authority reads a TLS-ALPN-01 proof.
+pub(crate) const PROOF_PROTOCOL: &[u8] = b"acme-tls/1";
+
 /// Proofs that the authority may come and read.
-#[derive(Default)]
-pub(crate) struct Challenges(Mutex<HashMap<String, String>>);
+#[derive(Debug, Default)]
+pub(crate) struct Challenges(Mutex<Proofs>);
+
+#[derive(Clone, Debug, Default)]
+struct Proofs {
+    /// HTTP-01, by token.
+    texts: HashMap<String, String>,
+    /// TLS-ALPN-01, by name.
+    certificates: HashMap<String, Arc<CertifiedKey>>,
+}
 
 impl Challenges {
     pub(crate) fn proof(&self, token: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
+        self.lock().texts.get(token).cloned()
     }
 
-    fn set(&self, proofs: HashMap<String, String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = proofs;
+    pub(super) fn certificate(&self, name: &str) -> Option<Arc<CertifiedKey>> {
+        self.lock().certificates.get(name).cloned()
+    }
+
+    fn set(&self, proofs: Proofs) {
+        *self.lock() = proofs;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Proofs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,7 +63,7 @@ impl Challenges {
 pub(crate) enum AcmeError {
     #[error("the ACME authority: {0}")]
     Authority(#[from] instant_acme::Error),
-    #[error("the ACME authority offers no HTTP-01 challenge for {0}")]
+    #[error("the ACME authority does not offer the configured challenge for {0}")]
     NoChallenge(String),
     #[error("the ACME authority did not accept the proof: the order is {0:?}")]
     NotReady(OrderStatus),
@@ -83,7 +102,7 @@ pub(crate) fn is_due(settings: &Tls, data: &Path) -> bool {
 /// Orders a certificate for the configured hosts and stores it.
 pub(crate) async fn order(settings: &Tls, data: &Path, challenges: &Challenges) -> Result<(), AcmeError> {
     let done = tokio::time::timeout(ORDER_LIMIT, place_order(settings, data, challenges)).await;
-    challenges.set(HashMap::new());
+    challenges.set(Proofs::default());
     done.unwrap_or(Err(AcmeError::TooSlow))
 }
 
@@ -95,7 +114,11 @@ async fn place_order(settings: &Tls, data: &Path, challenges: &Challenges) -> Re
         settings.hosts.iter().map(|host| Identifier::Dns(host.clone())).collect();
     let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
 
-    let mut proofs = HashMap::new();
+    let wanted = match settings.acme.challenge {
+        AcmeChallenge::Http01 => ChallengeType::Http01,
+        AcmeChallenge::TlsAlpn01 => ChallengeType::TlsAlpn01,
+    };
+    let mut proofs = Proofs::default();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
@@ -104,8 +127,18 @@ async fn place_order(settings: &Tls, data: &Path, challenges: &Challenges) -> Re
         }
         let name = authorization.identifier().to_string();
         let mut challenge =
-            authorization.challenge(ChallengeType::Http01).ok_or(AcmeError::NoChallenge(name))?;
-        proofs.insert(challenge.token.clone(), challenge.key_authorization().as_str().to_owned());
+            authorization.challenge(wanted.clone()).ok_or_else(|| AcmeError::NoChallenge(name.clone()))?;
+        let proof = challenge.key_authorization();
+        match settings.acme.challenge {
+            AcmeChallenge::Http01 => {
+                proofs.texts.insert(challenge.token.clone(), proof.as_str().to_owned());
+            }
+            AcmeChallenge::TlsAlpn01 => {
+                proofs
+                    .certificates
+                    .insert(name.to_ascii_lowercase(), proof_certificate(&name, proof.digest().as_ref())?);
+            }
+        }
         // The proof must be there before the authority is told that it is.
         challenges.set(proofs.clone());
         challenge.set_ready().await?;
@@ -123,6 +156,19 @@ async fn place_order(settings: &Tls, data: &Path, challenges: &Challenges) -> Re
     write_private(&directory.join("key.pem"), key.serialize_pem().as_bytes())?;
     write_private(&directory.join("chain.pem"), chain.as_bytes())?;
     Ok(())
+}
+
+/// A certificate that carries the proof (RFC 8737 §3).
+fn proof_certificate(name: &str, digest: &[u8]) -> Result<Arc<CertifiedKey>, TlsError> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(vec![name.to_owned()])?;
+    params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    let certificate = params.self_signed(&key)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())
+        .map_err(|error| TlsError::File { path: "the proof's key".into(), cause: error.to_owned() })?;
+    let key = default_provider().key_provider.load_private_key(key)?;
+    // Not `from_der`, which refuses a certificate with a critical extension that it does not know: this one.
+    Ok(Arc::new(CertifiedKey::new(vec![certificate.der().clone()], key)))
 }
 
 /// The account of earlier orders, or a new one.

@@ -30,7 +30,7 @@ use rustls::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Tls, TlsMode};
+use crate::config::{AcmeChallenge, Tls, TlsMode};
 
 /// TLS 1.2 sessions by id, for clients without tickets.
 const SESSIONS: usize = 4096;
@@ -40,7 +40,7 @@ pub(crate) struct Certificates {
     facts: ArcSwap<Facts>,
     tickets: Arc<dyn ProducesTickets>,
     /// Proofs for an ACME authority.
-    pub(crate) challenges: acme::Challenges,
+    pub(crate) challenges: Arc<acme::Challenges>,
 }
 
 /// What the dashboard says of the certificate that answers by default.
@@ -80,12 +80,14 @@ impl Certificates {
     /// Loads what `settings` name, or makes it.
     pub(crate) fn load(settings: &Tls, data: &Path) -> Result<Self, ConfigErrors> {
         let tickets = Ticketer::new().map_err(|error| mistakes(&error.into()))?;
-        let (config, facts) = build(settings, data, &tickets).map_err(|error| mistakes(&error))?;
+        let challenges = Arc::<acme::Challenges>::default();
+        let (config, facts) =
+            build(settings, data, &tickets, &challenges).map_err(|error| mistakes(&error))?;
         Ok(Self {
             config: ArcSwap::from_pointee(config),
             facts: ArcSwap::from_pointee(facts),
             tickets,
-            challenges: acme::Challenges::default(),
+            challenges,
         })
     }
 
@@ -99,7 +101,8 @@ impl Certificates {
 
     /// Loads again and swaps, or leaves everything as it is.
     pub(crate) fn reload(&self, settings: &Tls, data: &Path) -> Result<(), ConfigErrors> {
-        let (config, facts) = build(settings, data, &self.tickets).map_err(|error| mistakes(&error))?;
+        let (config, facts) =
+            build(settings, data, &self.tickets, &self.challenges).map_err(|error| mistakes(&error))?;
         if facts.fingerprint_sha256 != self.facts.load().fingerprint_sha256 {
             tracing::info!(
                 names = facts.names.join(", "),
@@ -129,6 +132,7 @@ fn build(
     settings: &Tls,
     data: &Path,
     tickets: &Arc<dyn ProducesTickets>,
+    challenges: &Arc<acme::Challenges>,
 ) -> Result<(ServerConfig, Facts), TlsError> {
     let (certified, mode) = match settings.mode {
         TlsMode::SelfSigned => (vec![authority::leaf(&settings.hosts, &data.join("tls"))?], "self-signed"),
@@ -146,7 +150,7 @@ fn build(
         .and_then(|first| first.cert.first())
         .map(|leaf| facts_of(leaf, mode))
         .unwrap_or_default();
-    let resolver = resolver::BySni::new(certified)?;
+    let resolver = resolver::BySni::new(certified, challenges.clone())?;
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
     let mut config = match &settings.client_authorities {
@@ -163,6 +167,9 @@ fn build(
         }
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if settings.mode == TlsMode::Acme && settings.acme.challenge == AcmeChallenge::TlsAlpn01 {
+        config.alpn_protocols.push(acme::PROOF_PROTOCOL.to_vec());
+    }
     if settings.client_authorities.is_none() {
         config.ticketer = tickets.clone();
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);

@@ -7,7 +7,11 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use super::{TlsError, names_of};
+use super::{
+    TlsError,
+    acme::{Challenges, PROOF_PROTOCOL},
+    names_of,
+};
 
 /// Exact names first, then `*.` one label up, then the first certificate: a client without SNI or with a
 /// name of nobody gets an answer it can complain about, rather than a broken handshake.
@@ -15,10 +19,14 @@ use super::{TlsError, names_of};
 pub(super) struct BySni {
     by_name: HashMap<String, Arc<CertifiedKey>>,
     default: Arc<CertifiedKey>,
+    challenges: Arc<Challenges>,
 }
 
 impl BySni {
-    pub(super) fn new(certified: Vec<Arc<CertifiedKey>>) -> Result<Self, TlsError> {
+    pub(super) fn new(
+        certified: Vec<Arc<CertifiedKey>>,
+        challenges: Arc<Challenges>,
+    ) -> Result<Self, TlsError> {
         let default = certified.first().cloned().ok_or_else(|| TlsError::File {
             path: "[tls]".into(),
             cause: "there is no certificate".into(),
@@ -29,7 +37,7 @@ impl BySni {
                 by_name.entry(name).or_insert_with(|| one.clone());
             }
         }
-        Ok(Self { by_name, default })
+        Ok(Self { by_name, default, challenges })
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -43,6 +51,10 @@ impl BySni {
 
 impl ResolvesServerCert for BySni {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // RFC 8737 §3: whoever offers this protocol gets the proof or nothing.
+        if hello.alpn().is_some_and(|mut offered| offered.any(|name| name == PROOF_PROTOCOL)) {
+            return self.challenges.certificate(hello.server_name()?);
+        }
         Some(hello.server_name().and_then(|name| self.find(name)).unwrap_or(&self.default).clone())
     }
 }

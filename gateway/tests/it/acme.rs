@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rcgen::{BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair};
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -24,6 +25,8 @@ struct Authority {
     port: u16,
     /// Where the names it is asked for are reached.
     plain_port: Mutex<u16>,
+    tls_port: Mutex<u16>,
+    kind: &'static str,
     root_pem: String,
     issuer: Issuer<'static, KeyPair>,
     proof: Mutex<Option<String>>,
@@ -31,7 +34,7 @@ struct Authority {
 }
 
 impl Authority {
-    async fn start() -> Arc<Self> {
+    async fn start(kind: &'static str) -> Arc<Self> {
         irongate_shared::install_crypto_provider();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
@@ -52,6 +55,8 @@ impl Authority {
         let authority = Arc::new(Self {
             port: listener.local_addr().unwrap().port(),
             plain_port: Mutex::new(0),
+            tls_port: Mutex::new(0),
+            kind,
             root_pem,
             issuer,
             proof: Mutex::default(),
@@ -110,21 +115,15 @@ impl Authority {
             "/orders" => (201, location("/order"), self.order().to_string()),
             "/order" => (200, String::new(), self.order().to_string()),
             "/authorization" => {
-                let challenge = json!({"type": "http-01", "url": self.url("/challenge"), "token": TOKEN, "status": "pending"});
+                let challenge = json!({"type": self.kind, "url": self.url("/challenge"), "token": TOKEN, "status": "pending"});
                 let body = json!({"identifier": {"type": "dns", "value": "app.example"}, "status": "pending", "challenges": [challenge]});
                 (200, String::new(), body.to_string())
             }
             "/challenge" => {
-                let port = *self.plain_port.lock().unwrap();
-                let request = format!(
-                    "GET /.well-known/acme-challenge/{TOKEN} HTTP/1.1\r\nhost: app.example\r\nconnection: close\r\n\r\n"
-                );
-                let answer = client::raw_plain(port, &request).await.unwrap();
-                let proof = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
-                if answer.starts_with("HTTP/1.1 200 ") && proof.starts_with(&format!("{TOKEN}.")) {
-                    *self.proof.lock().unwrap() = Some(proof);
-                }
-                let body = json!({"type": "http-01", "url": self.url("/challenge"), "token": TOKEN, "status": "processing"});
+                let proof =
+                    if self.kind == "http-01" { self.visit_plain().await } else { self.visit_tls().await };
+                *self.proof.lock().unwrap() = proof;
+                let body = json!({"type": self.kind, "url": self.url("/challenge"), "token": TOKEN, "status": "processing"});
                 (200, String::new(), body.to_string())
             }
             "/finalize" => {
@@ -137,6 +136,37 @@ impl Authority {
             "/certificate" => (200, String::new(), self.certificate.lock().unwrap().clone().unwrap()),
             other => panic!("the authority was asked for {other}"),
         }
+    }
+
+    async fn visit_plain(&self) -> Option<String> {
+        let port = *self.plain_port.lock().unwrap();
+        let request = format!(
+            "GET /.well-known/acme-challenge/{TOKEN} HTTP/1.1\r\nhost: app.example\r\nconnection: close\r\n\r\n"
+        );
+        let answer = client::raw_plain(port, &request).await.unwrap();
+        let proof = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        let good = answer.starts_with("HTTP/1.1 200 ") && proof.starts_with(&format!("{TOKEN}."));
+        good.then_some(proof)
+    }
+
+    /// RFC 8737: a handshake in its own protocol, and a certificate with the proof in it.
+    async fn visit_tls(&self) -> Option<String> {
+        let port = *self.tls_port.lock().unwrap();
+        let mut config = ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+        let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let name = ServerName::try_from("app.example").unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+        let session = stream.get_ref().1;
+        assert_eq!(session.alpn_protocol(), Some(&b"acme-tls/1"[..]));
+        let certificate = session.peer_certificates().unwrap()[0].clone();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
+        let proof = parsed.extensions().iter().find(|one| one.oid.to_id_string() == "1.3.6.1.5.5.7.1.31")?;
+        // OCTET STRING of 32 bytes.
+        (proof.critical && proof.value.len() == 34).then(|| hex::encode(proof.value))
     }
 
     fn order(&self) -> Value {
@@ -176,15 +206,54 @@ fn take_request(input: &mut Vec<u8>) -> Option<(String, Value)> {
     Some((head.split(' ').nth(1)?.to_owned(), payload))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_is_ordered_proven_and_put_in_force() {
-    let authority = Authority::start().await;
+/// The authority looks at the proof, not at who signed it.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::ED25519]
+    }
+}
+
+async fn obtains_a_certificate(kind: &'static str) -> (Arc<Authority>, Gateway) {
+    let authority = Authority::start(kind).await;
     let gateway = Gateway::configured("").await;
     *authority.plain_port.lock().unwrap() = gateway.http;
+    *authority.tls_port.lock().unwrap() = gateway.https;
     std::fs::write(gateway.path("root.pem"), &authority.root_pem).unwrap();
     gateway.write_config(&format!(
         "[tls]\nmode = \"acme\"\nhosts = [\"app.example\"]\n\
-         acme = {{ directory = {:?}, agree_to_terms = true, root = \"root.pem\" }}\n",
+         acme = {{ directory = {:?}, agree_to_terms = true, root = \"root.pem\", challenge = \"{kind}\" }}\n",
         authority.url("/directory")
     ));
     until("the certificate", || async { gateway.state().await["certificate"]["mode"] == "acme" }).await;
@@ -196,10 +265,20 @@ async fn a_certificate_is_ordered_proven_and_put_in_force() {
     let tcp = TcpStream::connect(("127.0.0.1", gateway.https)).await.unwrap();
     let name = ServerName::try_from("app.example").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await.expect("the authority's certificate");
+    (authority, gateway)
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_ordered_proven_over_http_and_put_in_force() {
+    let (_authority, gateway) = obtains_a_certificate("http-01").await;
     // Afterwards the proof is gone, and everything else on the plain port leads to HTTPS as ever.
     let request = format!(
         "GET /.well-known/acme-challenge/{TOKEN} HTTP/1.1\r\nhost: app.example\r\nconnection: close\r\n\r\n"
     );
     assert_eq!(client::status(&client::raw_plain(gateway.http, &request).await.unwrap()), 308);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_ordered_proven_over_tls_and_put_in_force() {
+    obtains_a_certificate("tls-alpn-01").await;
 }

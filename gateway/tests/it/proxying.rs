@@ -110,6 +110,22 @@ async fn confused_answers_become_502_and_cut_ones_are_seen_as_cut() {
 }
 
 #[tokio::test]
+async fn what_a_service_sends_beyond_its_answer_reaches_nobody() {
+    let service = Service::answering(|_| {
+        b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
+            .to_vec()
+    })
+    .await;
+    let gateway = Gateway::before(&[&service]).await;
+    for (name, client) in both(&gateway) {
+        for _ in 0..5 {
+            let answer = client.get(gateway.url("/api")).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap(), "abc", "{name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn event_streams_arrive_piece_by_piece() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
