@@ -128,5 +128,7 @@ const actions = {
   dismiss: () => show({ question: null, outcome: null }),
 };
 
+// On the main port the application's choice of light or dark holds here, too.
+document.documentElement.style.colorScheme = localStorage.getItem('irongate.theme') ?? '';
 takeTokenFromAddress();
 watch();

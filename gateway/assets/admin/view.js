@@ -7,7 +7,8 @@ import { between, clock, day, duration, full, latency, rate, short, whole } from
  * @typedef {{at: string, ok: boolean, latency_ms: number | null, reason: string | null}} Check
  * @typedef {{address: string, state: 'up' | 'down' | 'unknown' | 'draining', since: string, latency_ms: number | null,
  *            last_failure: {reason: string, at: string} | null, in_flight: number, requests: number, failures: number,
- *            history: Check[], changes: {at: string, state: string, reason: string}[]}} Server
+ *            weight: number, backup: boolean,
+ *            history: Check[], changes: {at: string, state: string, reason: string | null}[]}} Server
  * @typedef {{name: string, state: 'up' | 'degraded' | 'down', servers: Server[]}} Upstream
  * @typedef {object} Model everything the page shows
  * @property {any} state the gateway's own state
@@ -133,7 +134,7 @@ function ServerRow({ upstream, server, model, actions }) {
       <div class="server-line">
         <div class="server-name">
           <code>${server.address}</code>
-          <p class="note"><${State} state=${server.state} /> for ${between(server.since, model.state.now)}</p>
+          <p class="note"><${State} state=${server.state} /> for ${between(server.since, model.state.now)}${server.weight > 1 && ` · weight ${server.weight}`}${server.backup && ' · backup'}</p>
         </div>
         <${Strip} checks=${server.history} />
         <dl class="figures">

@@ -209,6 +209,9 @@ export async function deleteMe() {
   session.end();
 }
 
+/** Who of a room is there right now. @param {string} id @returns {Promise<Page<string>>} */
+export const presence = (id) => get(`${roomPath(id)}/presence`);
+
 // The second factor
 
 /**

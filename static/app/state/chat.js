@@ -8,7 +8,7 @@ import { ChatClient } from '../net/chat.js';
 import { alert } from './alerts.js';
 import { announcement } from './notices.js';
 import { dropDrafts } from './drafts.js';
-import { forgetPeople, meet, nameOf, online, person } from './people.js';
+import { forgetPeople, forgetPresence, meet, nameOf, noticePresence, person } from './people.js';
 import { forget, forgetRooms, know, rooms, roomsState } from './rooms.js';
 import { mentionsMe, myId, phase, user } from './session.js';
 
@@ -103,6 +103,7 @@ on('status', (detail) => {
   // After the first time, rooms may have come and gone while this client was away.
   if (detail.phase === 'online' && (hasBeenOnline || roomsState.value === 'failed')) refreshRooms();
   hasBeenOnline ||= detail.phase === 'online';
+  if (detail.phase === 'waiting') forgetPresence();
   // Revoked, banned or too old: whether the session still stands is the auth service's to say.
   if (detail.phase === 'stopped') api.session.token({ fresh: true }).catch(() => {});
 });
@@ -121,6 +122,12 @@ on('event', (frame) => {
   else if (frame.t === 'room') refreshRoom(room).catch(() => {});
 });
 
+on('joined', ({ room: id }) => {
+  const room = rooms.value.get(id);
+  // The dot beside a person in the list; of other rooms it is asked when their members are looked at.
+  if (room?.summary.value.kind === 'dm' || room?.members.value) loadPresence(room);
+});
+
 on('reset', ({ room: id }) => {
   const room = rooms.value.get(id);
   if (room?.timeline.loaded.value) showLatest(room).catch(() => {});
@@ -136,7 +143,7 @@ on('left', ({ room: id, why }) => {
 on('signal', (frame) => {
   switch (frame.t) {
     case 'typing': return showTyping(frame.room, frame.user);
-    case 'pres': online(frame.user).value = frame.status !== 'offline'; return;
+    case 'pres': return noticePresence(frame.user, frame.room, frame.status !== 'offline');
     case 'read': return markedRead(frame);
     case 'user': return meet(frame.user);
     case 'notify': if (frame.room && !rooms.value.get(frame.room)?.isMine.value) api.room(frame.room).then(follow, () => {}); return;
@@ -150,7 +157,7 @@ function heard(room, message) {
   room.summary.value = { ...room.summary.value, last_message: { seq, from, ts, body } };
   room.typing.value = room.typing.value.filter((id) => id !== from);
   if (from === myId.value) return;
-  online(from).value = true;
+  noticePresence(from, room.id, true);
   if (attended.value === room.id) {
     markRead(room);
     announcement.value = `${nameOf(person(from).value)}: ${body}`;
@@ -267,6 +274,13 @@ export async function loadMembers(room) {
   } while (cursor);
   all.forEach(({ user: profile }) => meet(profile));
   room.members.value = all;
+  loadPresence(room);
+}
+
+/** Presence is a courtesy: without it everybody just looks away. @param {Room} room */
+async function loadPresence(room) {
+  const { items } = await api.presence(room.id).catch(() => ({ items: [] }));
+  for (const id of items) noticePresence(id, room.id, true);
 }
 
 /** Everything up to the newest message was seen. @param {Room} room */

@@ -40,7 +40,26 @@ export function online(id) {
   return known;
 }
 
+/** The rooms that somebody follows at this moment; whoever follows one is there. @type {Map<string, Set<string>>} */
+const followed = new Map();
+
+/** @param {string} id @param {string} room @param {boolean} isThere whether they follow the room */
+export function noticePresence(id, room, isThere) {
+  let rooms = followed.get(id);
+  if (!rooms) followed.set(id, rooms = new Set());
+  if (isThere) rooms.add(room);
+  else rooms.delete(room);
+  online(id).value = rooms.size > 0;
+}
+
+/** Nobody can be seen from here any more. */
+export function forgetPresence() {
+  followed.clear();
+  for (const known of presence.values()) known.value = false;
+}
+
 export function forgetPeople() {
   people.clear();
+  forgetPresence();
   presence.clear();
 }
