@@ -14,7 +14,8 @@ COPY chat-svc/Cargo.toml chat-svc/
 COPY shared/Cargo.toml shared/
 COPY tests/servers/Cargo.toml tests/servers/
 COPY tests/identity/Cargo.toml tests/identity/
-RUN for crate in . gateway auth-svc user-svc chat-svc shared tests/servers tests/identity; do \
+COPY bench/Cargo.toml bench/
+RUN for crate in . gateway auth-svc user-svc chat-svc shared tests/servers tests/identity bench; do \
         mkdir -p $crate/src && touch $crate/src/lib.rs && echo 'fn main() {}' > $crate/src/main.rs; \
     done && mkdir -p tests && touch tests/main.rs && \
     cargo build --release --locked --workspace --features irongate-shared/pg-tls

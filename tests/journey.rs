@@ -1,9 +1,10 @@
 //! People who use the system by its API, on both databases.
 
+use irongate_test_servers::eventually;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Backend, Person, System};
+use crate::support::{Backend, LIMIT, Person, System};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_newcomers_talk_embedded() {
@@ -61,7 +62,7 @@ async fn the_cookie_renews_the_token_until_logout() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_profile_stays_changed() {
+async fn a_changed_profile_reaches_the_next_sign_in() {
     let system = System::start(Backend::Embedded).await;
     let ann = system.newcomer("ann").await;
 
@@ -70,6 +71,11 @@ async fn a_changed_profile_stays_changed() {
 
     let me = ann.get(&system, "/user/me").await.expect(200).json();
     assert_eq!(me["display_name"], "Ann Lee");
+    // user-svc tells auth-svc by itself, soon.
+    eventually("a sign-in that knows the new name", LIMIT, || async {
+        ann.refresh(&system).await.expect(200).json()["user"]["display_name"] == "Ann Lee"
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

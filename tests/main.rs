@@ -7,6 +7,7 @@
 //! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
 //! | `faults.rs` | programs that are killed or stand still: what goes on, what says so, what comes back |
 //! | `browser/` | what a person sees in Chromium |
+//! | `documents.rs` | that README and `docs/` name only what is there |
 //! | `support/` | the system under test and the people in front of it, in the field's own verbs |
 //!
 //! What one service does by itself is tested in that service's crate. Tests run side by side: each starts a system
@@ -20,6 +21,7 @@
 )]
 
 mod browser;
+mod documents;
 mod edge;
 mod faults;
 mod journey;
