@@ -2,7 +2,13 @@
 //!
 //! One file per subject, named as the module that decides it. What needs only user-svc is tested there.
 
+mod audit;
+mod clients;
+mod email;
+mod mfa;
+mod password;
 mod refresh;
 mod session;
 mod sign_in;
+mod throttle;
 mod token;

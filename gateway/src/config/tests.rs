@@ -42,7 +42,12 @@ fn described(source: &str) -> BTreeMap<String, Described> {
     found
 }
 
-fn table<T: Default + Serialize>(out: &mut String, all: &BTreeMap<String, Described>, heading: &str, name: &str) {
+fn table<T: Default + Serialize>(
+    out: &mut String,
+    all: &BTreeMap<String, Described>,
+    heading: &str,
+    name: &str,
+) {
     let described = &all[name];
     let defaults = toml::Table::try_from(T::default()).unwrap();
     let _ = writeln!(out, "\n### {heading}\n");
@@ -91,7 +96,10 @@ fn reference() -> String {
 fn the_reference_in_the_documents_is_that_of_the_types() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/gateway.md");
     let text = fs::read_to_string(&file).unwrap();
-    let (begin, end) = ("<!-- keys: made by the test `the_reference_in_the_documents_is_that_of_the_types` -->\n", "<!-- end of keys -->");
+    let (begin, end) = (
+        "<!-- keys: made by the test `the_reference_in_the_documents_is_that_of_the_types` -->\n",
+        "<!-- end of keys -->",
+    );
     let (before, rest) = text.split_once(begin).expect("the mark where the keys begin");
     let (written, after) = rest.split_once(end).expect("the mark where the keys end");
     let wanted = format!("{}\n", reference());

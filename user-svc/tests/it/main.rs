@@ -2,6 +2,9 @@
 //!
 //! One file per subject of the API.
 
+mod admin;
+mod avatar;
+mod events;
 mod me;
 mod register;
 mod users;
