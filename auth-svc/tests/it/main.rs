@@ -2,6 +2,13 @@
 //!
 //! One file per subject, named as the module that decides it. What needs only user-svc is tested there.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
 mod audit;
 mod clients;
 mod email;

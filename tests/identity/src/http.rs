@@ -179,10 +179,6 @@ impl Answer {
     pub fn signed_in(&self) -> SignedIn {
         let field = |name: &str| self.body.get(name).cloned().unwrap_or_default();
         let text = |name: &str| field(name).as_str().unwrap_or_default().to_owned();
-        SignedIn {
-            access: text("access_token"),
-            refresh: text("refresh_token"),
-            user: field("user"),
-        }
+        SignedIn { access: text("access_token"), refresh: text("refresh_token"), user: field("user") }
     }
 }
