@@ -38,11 +38,11 @@ fmt:
 
 # Start everything in containers, on PostgreSQL and Redis, at https://localhost
 compose-up *arguments:
-    docker compose up --build --detach "$@"
+    deploy/compose up --build --detach "$@"
 
 # Stop the containers; their data stay
 compose-down *arguments:
-    docker compose down "$@"
+    deploy/compose down "$@"
 
 # Stop, and delete what the embedded system keeps: accounts, messages, keys, certificates
 clean-data:

@@ -23,7 +23,6 @@ async fn the_application_comes_over_http2_with_the_minted_certificate() {
 
     assert_eq!(page.version, Version::HTTP_2);
     assert!(page.header("content-type").starts_with("text/html"), "{page}");
-    assert!(page.header("strict-transport-security").contains("max-age="), "{page}");
     assert!(page.header("content-security-policy").contains("default-src 'self'"), "{page}");
     assert!(page.body.contains("Irongate"), "{page}");
 }

@@ -38,7 +38,7 @@ async fn while_chat_stands_still_the_others_go_on_and_the_dashboard_says_so() {
     Person::new(&system, "ann").sign_in(&system).await;
     system.get("/").await.expect(200);
     let health = system.get("/health").await.expect(200).json();
-    assert_eq!(health["checks"]["chat"]["status"], "fail", "{health}");
+    assert_eq!(health["checks"]["chat"]["status"], "degraded", "{health}");
     let failure = &system.server(Service::Chat).await["last_failure"];
     assert!(failure["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{failure}");
 
@@ -75,7 +75,7 @@ async fn what_was_acknowledged_is_there_after_chat_was_killed() {
     let mut chat = ann.chat(&system).await;
     chat.join(&room, None).await;
     let mut last = 0;
-    for number in 1..=20 {
+    for number in 1..=8 {
         last = chat.say(&room, &format!("message {number}")).await;
     }
 
@@ -88,8 +88,8 @@ async fn what_was_acknowledged_is_there_after_chat_was_killed() {
     system.wait_for(Service::Chat, "up").await;
 
     let mut chat = ann.chat(&system).await;
-    chat.join(&room, Some(last - 20)).await;
-    for number in 1..=20 {
+    chat.join(&room, Some(last - 8)).await;
+    for number in 1..=8 {
         chat.hears(&format!("message {number}")).await;
     }
     assert_eq!(chat.say(&room, "and on").await, last + 1);

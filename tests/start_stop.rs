@@ -3,11 +3,12 @@
 use std::{
     fs,
     net::TcpListener,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    sync::mpsc::RecvTimeoutError,
 };
 
 use irongate_test_servers::wait_until;
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::support::{Backend, LIMIT, PASSWORD, Person, Setup, System, lives};
@@ -175,8 +176,20 @@ async fn secrets_are_for_the_owner_alone() {
     assert_eq!(data & 0o077, 0, "the data directory is open: {data:o}");
 }
 
+/// What a command says by the time it ends; a command that never ends is killed, and said so.
 fn run(command: &mut Command) -> Output {
-    command.output().unwrap()
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (ended, watch) = std::sync::mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        if watch.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watchdog.join().unwrap();
+    output
 }
 
 fn text(bytes: &[u8]) -> String {

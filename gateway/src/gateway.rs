@@ -16,8 +16,11 @@ use tokio::sync::watch;
 
 use crate::{
     config::Settings,
-    guard::{identity::Identities, rate::Limiter},
-    lane::static_files::site::Site,
+    guard::{
+        identity::Identities,
+        rate::{Caller, Limiter},
+    },
+    lane::{full::FullLane, static_files::site::Site},
     listen::caps::ConnectionCaps,
     observe::Observe,
     snapshot::{self, Snapshot},
@@ -32,14 +35,18 @@ pub(crate) struct Gateway {
     pub(crate) certificates: Certificates,
     pub(crate) observe: Observe,
     pub(crate) identities: Identities,
+    pub(crate) full: FullLane,
     pub(crate) caps: ConnectionCaps,
-    /// Per route (`None`: all together) and address.
-    pub(crate) limiter: Limiter<(Option<Arc<str>>, IpAddr)>,
+    /// Per route (`None`: all together) and caller.
+    pub(crate) limiter: Limiter<(Option<Arc<str>>, Caller)>,
+    pub(crate) handshakes: Limiter<IpAddr>,
     pub(crate) data: PathBuf,
     pub(crate) admin_token: String,
     source: Source,
     environment: BTreeMap<String, String>,
     last_reload_error: Mutex<Option<ReloadError>>,
+    /// One reload at a time: a saved file and a SIGHUP often come together.
+    reloading: Mutex<()>,
     /// Counts what the dashboard wants to show at once.
     pub(crate) news: watch::Sender<u64>,
 }
@@ -74,13 +81,16 @@ impl Gateway {
             certificates: parts.certificates,
             observe: parts.observe,
             identities: parts.identities,
+            full: FullLane::new(),
             caps: ConnectionCaps::default(),
             limiter: Limiter::default(),
+            handshakes: Limiter::default(),
             data: parts.data,
             admin_token: parts.admin_token,
             source: parts.source,
             environment: parts.environment,
             last_reload_error: Mutex::default(),
+            reloading: Mutex::default(),
             news: watch::Sender::new(0),
         }
     }
@@ -105,6 +115,7 @@ impl Gateway {
 
     /// Reads file and environment again. A mistake leaves everything as it was. Blocks: files are read.
     pub(crate) fn reload(&self) -> Result<(), ConfigErrors> {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let done = self.try_reload();
         *self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner) =
             done.as_ref().err().map(|errors| ReloadError {

@@ -78,6 +78,7 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
     let settings = loaded.settings;
     tracing::info!(version = irongate_shared::VERSION, settings = loaded.origin, "irongate gateway");
 
+    raise_file_limit();
     let data = platform.data.clone();
     std::fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
     if !upgrade {
@@ -132,6 +133,18 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
     }
     server.run(RunArgs { shutdown_signal: Box::new(Signals) });
     Ok(())
+}
+
+/// Every connection is a file; the soft limit that shells set is made for programs with a handful.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+        }
+    }
 }
 
 /// The token that opens the admin listener: made at the first start, kept with owner-only permissions.

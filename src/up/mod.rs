@@ -85,7 +85,7 @@ fn supervise(plan: &Plan) -> anyhow::Result<ExitCode> {
         let log = Log::to_stdout();
         let mut stop = StopSignals::listen().context("listen for signals")?;
         let mut fleet = Fleet::start(plan, log)?;
-        let watch = tokio::spawn(readiness::watch(plan.clone(), log));
+        let announcement = tokio::spawn(readiness::announce(plan.clone(), log));
 
         let ended = tokio::select! {
             () = stop.next() => {
@@ -98,7 +98,7 @@ fn supervise(plan: &Plan) -> anyhow::Result<ExitCode> {
             }
         };
 
-        watch.abort();
+        announcement.abort();
         let hurry = fleet.hurry();
         let mut stopped = pin!(fleet.stop_in_order());
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Whether the system serves, by the gateway's own word, from the first second to the last.
+//! Whether the system serves, by the gateway's own word, at the start.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -12,8 +12,7 @@ use tokio::{
 
 use super::{log::Log, plan::Plan, summary};
 
-const WHILE_STARTING: Duration = Duration::from_millis(100);
-const AFTERWARDS: Duration = Duration::from_secs(1);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// When the person starts to wonder.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,15 +23,16 @@ const LONGEST_ANSWER: u64 = 256 * 1024;
 /// What does not serve, each with the reason.
 type Missing = BTreeMap<String, String>;
 
-/// Prints the summary when everything is healthy for the first time, and a line for each change after that.
-pub(super) async fn watch(plan: Plan, log: Log) {
+/// Prints the summary once everything is healthy, or what is missing when that takes long. Later changes are the
+/// gateway's to tell: its log says which server went down, and why.
+pub(super) async fn announce(plan: Plan, log: Log) {
     let started = Instant::now();
     let mut wondered = false;
-    let mut missing = loop {
+    loop {
         let missing = look(plan.health).await;
         if missing.is_empty() {
             log.say(&summary::of(&plan, started.elapsed()));
-            break missing;
+            return;
         }
         if started.elapsed() > PATIENCE && !wondered {
             wondered = true;
@@ -41,17 +41,7 @@ pub(super) async fn watch(plan: Plan, log: Log) {
                 log.complain(&format!("  {name}: {reason}"));
             }
         }
-        sleep(WHILE_STARTING).await;
-    };
-    loop {
-        sleep(AFTERWARDS).await;
-        let before = std::mem::replace(&mut missing, look(plan.health).await);
-        for (name, reason) in missing.iter().filter(|(name, _)| !before.contains_key(*name)) {
-            log.complain(&format!("{name} is down: {reason}"));
-        }
-        for name in before.keys().filter(|name| !missing.contains_key(*name)) {
-            log.say(&format!("{name} is up again"));
-        }
+        sleep(BETWEEN_LOOKS).await;
     }
 }
 
@@ -61,8 +51,8 @@ async fn look(gateway: SocketAddr) -> Missing {
         Ok(Err(why)) => return Missing::from([("gateway".to_owned(), format!("{why:#}"))]),
         Err(_) => return Missing::from([("gateway".to_owned(), "does not answer".to_owned())]),
     };
-    let failing = report.checks.into_iter().filter(|(_, check)| check.status == Status::Fail);
-    failing.map(|(name, check)| (name, check.reason.unwrap_or_else(|| "not healthy".to_owned()))).collect()
+    let missing = report.checks.into_iter().filter(|(_, check)| check.status != Status::Ok);
+    missing.map(|(name, check)| (name, check.reason.unwrap_or_else(|| "not healthy".to_owned()))).collect()
 }
 
 /// One request by hand: an HTTP client would be the largest dependency of this program, for this alone.

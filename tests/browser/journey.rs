@@ -23,9 +23,9 @@ async fn two_newcomers_talk_while_chat_is_killed_and_the_dashboard_says_so() {
 
     let operator = dashboard(&system, &browser).await;
     system.pause(Service::Chat);
-    operator.sees("Down").await;
+    operator.sees("A service is down").await;
     system.resume(Service::Chat);
-    operator.no_longer_sees("Down").await;
+    operator.sees("Everything is up").await;
 
     system.kill(Service::Chat);
     say(&ann, "harbour", "Still there?").await;
@@ -83,6 +83,6 @@ async fn dashboard(system: &System, browser: &Chromium) -> Window {
     window.press_enter().await;
     window.sees("Welcome to Irongate").await;
     window.goto(&system.url("/admin/")).await;
-    window.sees("chat").await;
+    window.sees("Everything is up").await;
     window
 }

@@ -72,11 +72,6 @@ impl Window {
         self.until(&format!("to see {text:?}"), || async { self.text().await.contains(text) }).await;
     }
 
-    /// Waits until `text` stands nowhere on the page.
-    pub(crate) async fn no_longer_sees(&self, text: &str) {
-        self.until(&format!("{text:?} to be gone"), || async { !self.text().await.contains(text) }).await;
-    }
-
     /// Waits until something with this role and accessible name is there.
     pub(crate) async fn finds(&self, role: &str, name: &str) {
         self.until(&format!("{role} {name:?}"), || async { self.find(role, name).await.is_some() }).await;

@@ -1,6 +1,9 @@
 //! One WebSocket to chat-svc through the gateway's TLS port.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::{
@@ -12,34 +15,50 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest as _, http::HeaderValue},
+    tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
 use super::{System, system::LIMIT};
 
+type Socket = WebSocketStream<TlsStream<TcpStream>>;
+
 pub(crate) struct Chat {
-    socket: WebSocketStream<TlsStream<TcpStream>>,
+    socket: Socket,
     /// What has come, for the message of a failure.
     seen: Vec<Value>,
     last_id: u64,
 }
 
 impl Chat {
-    /// Connects as a program does, with the token in a header, and waits for the greeting.
+    /// Connects as a client does, with the token in a header: as often as chat-svc is said to be away, and waits for
+    /// the greeting.
     pub(crate) async fn open(system: &System, token: &str) -> Self {
-        let port = system.setup.https;
-        let mut request = format!("wss://localhost:{port}/chat/ws").into_client_request().unwrap();
-        let headers = request.headers_mut();
-        headers.insert("sec-websocket-protocol", HeaderValue::from_static("chat.v1.json"));
-        headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
-
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(trusting(&system.authority())).connect(name, stream).await.unwrap();
-        let (socket, _) = client_async(request, stream).await.expect("the upgrade to a WebSocket");
+        let start = Instant::now();
+        let socket = loop {
+            match Self::upgrade(system, token).await {
+                Ok(socket) => break socket,
+                Err(Error::Http(refused)) if refused.status() == 503 && start.elapsed() < LIMIT => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(why) => panic!("no WebSocket: {why:?}"),
+            }
+        };
         let mut chat = Self { socket, seen: Vec::new(), last_id: 0 };
         chat.next("hello").await;
         chat
+    }
+
+    async fn upgrade(system: &System, token: &str) -> Result<Socket, Error> {
+        let port = system.setup.https;
+        let mut request = format!("wss://localhost:{port}/chat/ws").into_client_request()?;
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static("chat.v1.json"));
+        headers.insert("authorization", format!("Bearer {token}").parse()?);
+
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TlsConnector::from(trusting(&system.authority())).connect(name, stream).await?;
+        Ok(client_async(request, stream).await?.0)
     }
 
     /// Subscribes to a room's events, those after `after` first.

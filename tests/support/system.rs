@@ -66,7 +66,7 @@ impl Setup {
         let data = tempfile::Builder::new().prefix("irongate-system-").tempdir().unwrap();
         let (http, https, admin) = (free_port(), free_port(), free_port());
         let mut environment = vec![
-            ("IRONGATE_DATA".to_owned(), data.path().display().to_string()),
+            ("IRONGATE_DATA".to_owned(), data.path().join("data").display().to_string()),
             ("IRONGATE_GATEWAY__LISTEN__HTTP".to_owned(), format!("127.0.0.1:{http}")),
             ("IRONGATE_GATEWAY__LISTEN__HTTPS".to_owned(), format!("127.0.0.1:{https}")),
             ("IRONGATE_GATEWAY__ADMIN__LISTEN".to_owned(), format!("127.0.0.1:{admin}")),
@@ -131,7 +131,7 @@ impl Setup {
     }
 
     pub(crate) fn path(&self, below_data: &str) -> PathBuf {
-        self.data.path().join(below_data)
+        self.data.path().join("data").join(below_data)
     }
 }
 

@@ -6,6 +6,7 @@ import { html } from './html.js';
 /** @typedef {{label: string, colour: string, wash?: string, of: (tick: Tick) => number | null, text: (value: number) => string}} Line */
 
 const HEIGHT = 170;
+const TEN_MINUTES = 600;
 const dark = matchMedia('(prefers-color-scheme: dark)');
 
 /** @extends {Component<{title: string, ticks: Tick[], lines: Line[]}>} */
@@ -60,7 +61,7 @@ export class Chart extends Component {
       padding: [10, 8, 0, 0],
       cursor: { y: false, points: { size: 6 } },
       legend: { live: true },
-      scales: { y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, Math.max(most * 1.15, 1)] } },
+      scales: { x: { range: atLeastTenMinutes }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, Math.max(most * 1.15, 1)] } },
       axes: [
         { ...axis, grid: { show: false }, space: 70, values: (/** @type {any} */ _plot, /** @type {number[]} */ at) => at.map((seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })) },
         { ...axis, size: 52, space: 34, values: (/** @type {any} */ _plot, /** @type {number[]} */ values) => values.map((value) => lines[0].text(value)) },
@@ -83,4 +84,10 @@ export class Chart extends Component {
         <div ref=${(/** @type {any} */ element) => { this.#place = element; }}></div>
       </figure>`;
   }
+}
+
+/** A gateway that has just started would stretch its first seconds over the whole width. @param {unknown} _plot @param {number | null} from @param {number | null} to */
+function atLeastTenMinutes(_plot, from, to) {
+  const end = to ?? Date.now() / 1000;
+  return [Math.min(from ?? end, end - TEN_MINUTES), end];
 }

@@ -33,6 +33,7 @@ const LABELS = /** @type {Record<string, string>} */ ({ up: 'Up', down: 'Down', 
 /** @param {{model: Model, actions: Actions}} props */
 export function Dashboard({ model, actions }) {
   const { state } = model;
+  const rates = perSecond(state.history);
   return html`
     <${Head} model=${model} actions=${actions} />
     <main>
@@ -40,8 +41,8 @@ export function Dashboard({ model, actions }) {
       <${Traffic} traffic=${state.traffic} />
       <${Upstreams} model=${model} actions=${actions} />
       <section class="charts" aria-label="The last hour">
-        <${Chart} title="Requests per second" ticks=${state.history} lines=${REQUESTS} />
-        <${Chart} title="Latency, 99th percentile" ticks=${state.history} lines=${LATENCY} />
+        <${Chart} title="Requests per second" ticks=${rates} lines=${REQUESTS} />
+        <${Chart} title="Latency, 99th percentile" ticks=${rates} lines=${LATENCY} />
       </section>
       <${Errors} errors=${state.recent_errors} />
       <div class="pair">
@@ -50,6 +51,18 @@ export function Dashboard({ model, actions }) {
       </div>
     </main>
     ${model.question && html`<${Question} model=${model} actions=${actions} />`}`;
+}
+
+/**
+ * The gateway counts what happened from one point to the next; the chart shows how fast.
+ * @param {import('./charts.js').Tick[]} history
+ */
+function perSecond(history) {
+  return history.map((tick, index) => {
+    const [from, to] = index ? [history[index - 1], tick] : [tick, history[1] ?? tick];
+    const seconds = (Date.parse(to.at) - Date.parse(from.at)) / 1000 || 1;
+    return { ...tick, requests: tick.requests / seconds, errors: tick.errors / seconds };
+  });
 }
 
 /** @type {import('./charts.js').Line[]} */

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use http::{HeaderName, Method, StatusCode};
 use irongate_shared::config::{ConfigError, ConfigErrors};
 
-use super::{Cors, Settings, TlsMode};
+use super::{Cors, Protocol, RateBy, Settings, TlsMode};
 use crate::{
     guard::{
         addresses::{AddressRule, Network},
@@ -149,8 +149,21 @@ pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMa
         if raw.ejection.max_percent > 100 || raw.retry.budget_percent > 100 {
             mistakes.add(&place, "a share is at most 100 percent");
         }
+        let is_tls = matches!(raw.protocol, Protocol::Https | Protocol::H2);
+        if is_tls && raw.tls_name.is_none() {
+            mistakes.hint(
+                &place,
+                "speaks TLS, but `tls_name` does not say whose certificate to expect",
+                "write `tls_name = \"api.internal\"`",
+            );
+        }
+        let tls_root = raw.tls_root.as_deref().and_then(|file| {
+            mistakes
+                .take(&format!("{place} tls_root"), crate::tls::root(file).map_err(|error| error.to_string()))
+        });
         if let Some(hash_on) = hash_on {
-            pools.insert(name.clone(), PoolSettings { servers: specs, hash_on, raw: raw.clone() });
+            let settings = PoolSettings { servers: specs, hash_on, tls_root, raw: raw.clone() };
+            pools.insert(name.clone(), settings);
         }
     }
     pools
@@ -224,6 +237,9 @@ fn route(
             }
         })
         .collect();
+    if raw.rate_by == RateBy::User && raw.auth.is_none() {
+        mistakes.hint(&place, "counts requests by user, but asks for no token", "add `auth = \"required\"`");
+    }
     let identity = match raw.auth {
         Some(super::Auth::Required) => Some(RequiredIdentity { roles: raw.roles.clone() }),
         None => {
@@ -245,6 +261,7 @@ fn route(
             answer_timeout: raw.timeout.map(irongate_shared::config::Period::get),
             tunnel_idle: raw.tunnel_idle.map_or(TUNNEL_IDLE, irongate_shared::config::Period::get),
             rate: rate(raw.rate.unwrap_or(0), raw.burst.unwrap_or(0)),
+            rate_by: raw.rate_by,
         },
         addresses: address_rule(&raw.allow, &raw.deny, &place, mistakes),
         identity,

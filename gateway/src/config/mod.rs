@@ -67,7 +67,8 @@ pub struct Listen {
     /// Addresses for plain HTTP: redirects to HTTPS, `/health`, and ACME challenges. Empty: none.
     #[serde(deserialize_with = "one_or_many")]
     pub http: Vec<String>,
-    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2).
+    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2). Empty: the plain listener serves everything, for a proxy
+    /// in front that has TLS.
     #[serde(deserialize_with = "one_or_many")]
     pub https: Vec<String>,
     /// The port that redirects name; absent: the port of the first `https` address.
@@ -254,6 +255,8 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one address.
     pub connections_per_address: usize,
+    /// New connections per second of one address, and as many saved up.
+    pub handshakes_per_address: u32,
     /// Requests on one HTTP/1.1 connection.
     pub requests_per_connection: u32,
     /// Requests at a time on one HTTP/2 connection.
@@ -278,6 +281,7 @@ impl Default for Limits {
             idle_timeout: Period::from_secs(75),
             connections: 50_000,
             connections_per_address: 4_000,
+            handshakes_per_address: 2_000,
             requests_per_connection: 10_000,
             streams: 100,
             control_frames: 2_000,
@@ -330,6 +334,17 @@ pub enum Balance {
     Hash,
 }
 
+/// What is spoken to a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    #[default]
+    Http,
+    Https,
+    H2c,
+    H2,
+}
+
 /// A service: several servers that answer alike.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -338,6 +353,13 @@ pub struct Upstream {
     /// (`"10.0.0.1:80 weight=3"`), or the word `backup` (used only when no other is up).
     #[serde(deserialize_with = "one_or_many")]
     pub servers: Vec<String>,
+    /// What the servers speak: `http` (1.1), `https`, `h2c` (HTTP/2 without TLS) or `h2`. All but `http` are
+    /// checked for health by a connection alone.
+    pub protocol: Protocol,
+    /// For `https` and `h2`: the name in the servers' certificates.
+    pub tls_name: Option<String>,
+    /// PEM file with the root that signed them; absent: the system's roots.
+    pub tls_root: Option<PathBuf>,
     /// How a server is picked: `least-request`, `round-robin` or `hash`.
     pub balance: Balance,
     /// For `hash`: `client`, `header:NAME` or `cookie:NAME`.
@@ -364,6 +386,9 @@ impl Default for Upstream {
     fn default() -> Self {
         Self {
             servers: Vec::new(),
+            protocol: Protocol::Http,
+            tls_name: None,
+            tls_root: None,
             balance: Balance::LeastRequest,
             hash_on: "client".into(),
             resolve_every: Period::from_secs(3),
@@ -472,9 +497,11 @@ pub struct Route {
     pub timeout: Option<Period>,
     /// WebSockets: closed after this time without a byte in either direction. Absent: `"2h"`.
     pub tunnel_idle: Option<Period>,
-    /// Requests per second of one address on this route, and how many more it may save up.
+    /// Requests per second of one caller on this route, and how many more it may save up.
     pub rate: Option<u32>,
     pub burst: Option<u32>,
+    /// Who is one caller: an `address`, or a `user` (which needs `auth = "required"`).
+    pub rate_by: RateBy,
     /// `required`: only with a valid access token; absent: the service decides.
     pub auth: Option<Auth>,
     /// Roles of which the token must have one.
@@ -490,6 +517,14 @@ pub struct Route {
     pub cors: Option<Cors>,
     /// Fields set on answers.
     pub response_headers: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateBy {
+    #[default]
+    Address,
+    User,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

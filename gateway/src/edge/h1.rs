@@ -1,10 +1,13 @@
 //! The HTTP/1.1 connection: one request after the other, each with its deadline, until one side has enough.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use pingora::server::ShutdownWatch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Context, Door, serve, unreadable};
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
         request::{Parsed, parse},
     },
 };
+
+/// How long a draining gateway still listens on an idle connection.
+const DRAIN_WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(
     gateway: &Arc<Gateway>,
@@ -30,16 +36,9 @@ pub(crate) async fn run(
     let mut left = snapshot.settings.limits.requests_per_connection.max(1);
     loop {
         let idle = snapshot.settings.limits.idle_timeout.get();
-        if http1.input.is_empty() {
-            // A connection without a request may be closed at any time; one with a request may not.
-            let more = tokio::select! {
-                more = timeout(idle, http1.fill()) => matches!(more, Ok(Ok(true))),
-                () = stopping(&mut shutdown_seen) => false,
-            };
-            if !more {
-                http1.close().await;
-                return;
-            }
+        if http1.input.is_empty() && !next_request(&mut http1, idle, &mut shutdown_seen).await {
+            Box::pin(http1.close()).await;
+            return;
         }
         // Each request is answered under the settings that are in force when it begins.
         snapshot = gateway.snapshot();
@@ -48,18 +47,37 @@ pub(crate) async fn run(
         let head = match timeout(limit, read_head(&mut http1, &snapshot.head_limits)).await {
             Ok(Ok(Some(head))) => head,
             Ok(Ok(None)) => return,
-            Ok(Err(fault)) => return refuse(http1, &fault, gateway, &connection).await,
-            Err(_) => return refuse(http1, &ClientFault::SlowHead.into(), gateway, &connection).await,
+            Ok(Err(fault)) => return Box::pin(refuse(http1, &fault, gateway, &connection)).await,
+            Err(_) => {
+                return Box::pin(refuse(http1, &ClientFault::SlowHead.into(), gateway, &connection)).await;
+            }
         };
         left -= 1;
         let keep_alive = head.keep_alive() && left > 0 && !*shutdown.borrow();
         http1.begin(&head, keep_alive, snapshot.deadlines);
         let context = Context { gateway, snapshot: &snapshot, door, shutdown };
-        serve(&context, &connection, head, Downstream::Http1(&mut http1), arrived).await;
+        // Boxed, as is all that an idle connection does not need: it would hold room for it otherwise.
+        Box::pin(serve(&context, &connection, head, Downstream::Http1(&mut http1), arrived)).await;
         if !http1.ready_for_next().await {
-            http1.close().await;
+            Box::pin(http1.close()).await;
             return;
         }
+    }
+}
+
+/// Waits for a request; `false` when none comes. A draining gateway does not shut idle connections at once:
+/// a request may be on its way, and is answered with `Connection: close`.
+async fn next_request(http1: &mut Http1, idle: Duration, shutdown: &mut ShutdownWatch) -> bool {
+    let idle_or_draining = async {
+        tokio::select! {
+            () = sleep(idle) => {}
+            () = stopping(shutdown) => sleep(DRAIN_WAIT.min(idle)).await,
+        }
+    };
+    tokio::select! {
+        biased;
+        more = http1.first_bytes() => matches!(more, Ok(true)),
+        () = idle_or_draining => false,
     }
 }
 
@@ -92,6 +110,6 @@ async fn refuse(mut http1: Http1, fault: &Fault, gateway: &Gateway, connection: 
         http1.finish().await
     };
     if written.await.is_ok() || status == StatusCode::REQUEST_TIMEOUT {
-        http1.close().await;
+        Box::pin(http1.close()).await;
     }
 }

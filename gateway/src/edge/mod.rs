@@ -13,10 +13,14 @@ use pingora::server::ShutdownWatch;
 
 use crate::{
     admin,
+    config::{Protocol, RateBy},
     exchange::{Connection, Downstream, Exchange, Record},
     fault::{ClientFault, Fault},
     gateway::Gateway,
-    guard::{cors::Cors, rate::Verdict},
+    guard::{
+        cors::Cors,
+        rate::{Caller, Verdict},
+    },
     lane,
     route::{Action, Found, Route},
     snapshot::Snapshot,
@@ -92,8 +96,9 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
         // Operators have a listener of their own, with a token of its own.
         Door::Admin => return admin::answer(context, exchange).await,
         // Plain HTTP only leads to HTTPS.
-        Door::Plain => return plain(context, exchange).await,
-        Door::Secure => {}
+        Door::Plain if !snapshot.settings.listen.https.is_empty() => return plain(context, exchange).await,
+        // Without HTTPS of our own (a proxy in front has it) the plain listener is the main one.
+        Door::Plain | Door::Secure => {}
     }
     // Not for this machine's own names: a browser would force HTTPS on every other port of it.
     if let Some(hsts) = &snapshot.hsts
@@ -105,7 +110,7 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     if !snapshot.addresses.admits(exchange.request.client.address) {
         return Err(ClientFault::AddressDenied.into());
     }
-    rate(context, exchange, None, snapshot.rate)?;
+    rate(context, exchange, None, snapshot.rate, RateBy::Address)?;
     if admin::is_for(&exchange.request.path) {
         return admin::answer(context, exchange).await;
     }
@@ -145,7 +150,10 @@ async fn guards(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Rout
     if !route.addresses.admits(exchange.request.client.address) {
         return Err(ClientFault::AddressDenied.into());
     }
-    rate(context, exchange, Some(route), route.limits.rate)?;
+    // By address as early as possible, by user as soon as the user is known.
+    if route.limits.rate_by == RateBy::Address {
+        rate(context, exchange, Some(route), route.limits.rate, RateBy::Address)?;
+    }
     // Declared lengths are refused before a byte of the body is read, undeclared ones while reading.
     exchange.downstream.limit_body(route.limits.body);
     if let crate::wire::Framing::Length(length) = exchange.request.head.framing
@@ -162,6 +170,9 @@ async fn guards(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Rout
     if let Some(rule) = &route.identity {
         exchange.request.subject = Some(context.gateway.identities.require(&exchange.request, rule).await?);
     }
+    if route.limits.rate_by == RateBy::User {
+        rate(context, exchange, Some(route), route.limits.rate, RateBy::User)?;
+    }
     Ok(Guarded::Admitted)
 }
 
@@ -170,6 +181,9 @@ async fn answer(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Arc<
     match &route.action {
         Action::Files => lane::static_files::answer(exchange, &context.gateway.site).await,
         Action::Redirect { to, status } => lane::redirect::to_configured(exchange, to, *status).await,
+        Action::Proxy { pool, .. } if pool.settings().raw.protocol != Protocol::Http => {
+            context.gateway.full.answer(exchange, route, pool, context.shutdown).await
+        }
         Action::Proxy { pool, .. } if lane::tunnel::is_wanted(&exchange.request) => {
             lane::tunnel::answer(exchange, route, pool, &context.gateway.observe, context.shutdown).await
         }
@@ -192,9 +206,14 @@ fn rate(
     exchange: &mut Exchange<'_>,
     route: Option<&Route>,
     limit: Option<crate::guard::rate::RateLimit>,
+    by: RateBy,
 ) -> Result<(), Fault> {
     let Some(limit) = limit else { return Ok(()) };
-    let key = (route.map(|route| route.name.clone()), exchange.request.client.address);
+    let caller = match (&exchange.request.subject, by) {
+        (Some(subject), RateBy::User) => Caller::User(subject.id.as_str().into()),
+        _ => Caller::Address(exchange.request.client.address),
+    };
+    let key = (route.map(|route| route.name.clone()), caller);
     let Verdict { allowed, limit, remaining, reset } =
         context.gateway.limiter.admit(key, limit, Instant::now());
     exchange.added.push("ratelimit-limit", limit.to_string());

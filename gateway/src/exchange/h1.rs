@@ -7,12 +7,13 @@ use std::{io, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
+use pingora::protocols::{Stream, http::ServerSession};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
 
-use super::{BodySize, socket::Socket};
+use super::{BodyPace, BodySize, socket::Socket};
 use crate::{
     fault::{ClientFault, Fault},
     wire::{BodyDecoder, Decoded, Fields, Framing, RequestHead, request::Version},
@@ -42,8 +43,7 @@ pub(crate) struct Http1 {
     pub(crate) input: BytesMut,
     output: Vec<u8>,
     body: BodyDecoder,
-    body_read: u64,
-    body_limit: u64,
+    pace: BodyPace,
     deadlines: Deadlines,
     version: Version,
     is_head_request: bool,
@@ -71,8 +71,7 @@ impl Http1 {
             input: BytesMut::new(),
             output: Vec::new(),
             body: BodyDecoder::new(Framing::None),
-            body_read: 0,
-            body_limit: u64::MAX,
+            pace: BodyPace::new(),
             deadlines,
             version: Version::Http11,
             is_head_request: false,
@@ -85,8 +84,7 @@ impl Http1 {
     /// Makes ready for the request that was just read.
     pub(crate) fn begin(&mut self, head: &RequestHead, keep_alive: bool, deadlines: Deadlines) {
         self.body = head.decoder();
-        self.body_read = 0;
-        self.body_limit = u64::MAX;
+        self.pace = BodyPace::new();
         self.deadlines = deadlines;
         self.version = head.version;
         self.is_head_request = head.method == http::Method::HEAD;
@@ -101,8 +99,16 @@ impl Http1 {
         Ok(self.socket.read_buf(&mut self.input).await? > 0)
     }
 
+    /// Waits for the first bytes of a request with next to no buffer: most connections wait most of the time.
+    pub(crate) async fn first_bytes(&mut self) -> io::Result<bool> {
+        let mut scratch = [0; 64];
+        let size = self.socket.read(&mut scratch).await?;
+        self.input.extend_from_slice(scratch.get(..size).unwrap_or_default());
+        Ok(size > 0)
+    }
+
     pub(crate) fn limit_body(&mut self, bytes: u64) {
-        self.body_limit = bytes;
+        self.pace.limit = bytes;
     }
 
     pub(crate) async fn read_body(&mut self) -> Result<Option<bytes::Bytes>, Fault> {
@@ -110,10 +116,7 @@ impl Http1 {
             match self.body.decode(&mut self.input).map_err(ClientFault::BadBody)? {
                 Decoded::End => return Ok(None),
                 Decoded::Data(data) => {
-                    self.body_read += data.len() as u64;
-                    if self.body_read > self.body_limit {
-                        return Err(ClientFault::BodyTooLarge { limit: self.body_limit }.into());
-                    }
+                    self.pace.came(data.len())?;
                     return Ok(Some(data));
                 }
                 Decoded::More => {
@@ -121,7 +124,8 @@ impl Http1 {
                         self.awaits_continue = false;
                         self.write_raw(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
                     }
-                    match timeout(self.deadlines.body_read, self.fill()).await {
+                    let patience = self.pace.patience(self.deadlines.body_read);
+                    match timeout(patience, self.fill()).await {
                         Err(_) => return Err(ClientFault::SlowBody.into()),
                         Ok(Ok(true)) => {}
                         Ok(Ok(false) | Err(_)) => {
@@ -330,6 +334,35 @@ impl Http1 {
             }
         };
         let _ = timeout(LINGER_TIME, linger).await;
+    }
+
+    pub(crate) fn take_session(&mut self, head: &RequestHead) -> ServerSession {
+        let mut text = BytesMut::with_capacity(head.fields.as_wire().len() + head.target.len() + 64);
+        text.extend_from_slice(head.method.as_str().as_bytes());
+        text.extend_from_slice(b" ");
+        text.extend_from_slice(head.target.as_bytes());
+        text.extend_from_slice(b" ");
+        text.extend_from_slice(head.version.name().as_bytes());
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(head.fields.as_wire());
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(&self.input.split());
+        let mut session =
+            ServerSession::new_http1(Box::new(std::mem::replace(&mut self.socket, Socket::away())));
+        session.set_pipelined_prefix(text);
+        session.set_keepalive(self.keep_alive.then_some(60));
+        session.set_read_timeout(Some(self.deadlines.body_read));
+        session.set_write_timeout(Some(self.deadlines.write));
+        self.answer = Answer::Aborted;
+        session
+    }
+
+    pub(crate) fn give_back(&mut self, stream: Option<Stream>) {
+        if let Some(socket) = stream.and_then(|stream| stream.into_any().downcast::<Socket>().ok()) {
+            self.socket = *socket;
+            self.body = BodyDecoder::new(Framing::None);
+            self.answer = Answer::Done;
+        }
     }
 
     /// Gives up the connection to a tunnel, with what was read beyond the head.

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use pingora::{http::ResponseHeader, protocols::http::ServerSession};
 use tokio::time::timeout;
 
-use super::{BodySize, h1::Deadlines};
+use super::{BodyPace, BodySize, h1::Deadlines};
 use crate::{
     fault::{ClientFault, Fault},
     wire::{Fields, Framing, Malformed, RequestHead, request},
@@ -17,9 +17,9 @@ use crate::{
 const WRITE_SIZE: usize = 64 * 1024;
 
 pub(crate) struct Http2 {
-    session: ServerSession,
-    body_read: u64,
-    body_limit: u64,
+    /// Empty while Pingora has it.
+    session: Option<ServerSession>,
+    pace: BodyPace,
     /// RFC 9113 §8.1.1: the body must be exactly as long as announced.
     announced: Option<u64>,
     deadlines: Deadlines,
@@ -42,9 +42,8 @@ impl Http2 {
             Framing::None | Framing::Chunked | Framing::Close => None,
         };
         Self {
-            session,
-            body_read: 0,
-            body_limit: u64::MAX,
+            session: Some(session),
+            pace: BodyPace::new(),
             announced,
             deadlines,
             is_head_request: head.method == http::Method::HEAD,
@@ -53,28 +52,27 @@ impl Http2 {
     }
 
     pub(crate) fn limit_body(&mut self, bytes: u64) {
-        self.body_limit = bytes;
+        self.pace.limit = bytes;
     }
 
     pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, Fault> {
+        let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
         // Pingora has no deadline on reading HTTP/2 bodies.
-        let piece = match timeout(self.deadlines.body_read, self.session.read_request_body()).await {
+        let patience = self.pace.patience(self.deadlines.body_read);
+        let piece = match timeout(patience, session.read_request_body()).await {
             Err(_) => return Err(ClientFault::SlowBody.into()),
             Ok(Err(_)) => return Err(ClientFault::Gone.into()),
             Ok(Ok(piece)) => piece,
         };
         let Some(data) = piece else {
             return match self.announced {
-                Some(announced) if announced != self.body_read => {
+                Some(announced) if announced != self.pace.read => {
                     Err(ClientFault::BadBody(crate::wire::body::BadBody::Truncated).into())
                 }
                 _ => Ok(None),
             };
         };
-        self.body_read += data.len() as u64;
-        if self.body_read > self.body_limit {
-            return Err(ClientFault::BodyTooLarge { limit: self.body_limit }.into());
-        }
+        self.pace.came(data.len())?;
         Ok(Some(data))
     }
 
@@ -100,7 +98,8 @@ impl Http2 {
             let _ = head.insert_header(http::header::CONTENT_LENGTH, length);
         }
         self.answer = Answer::Open;
-        self.session.write_response_header(Box::new(head)).await.map_err(|_| self.lost())
+        let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
+        session.write_response_header(Box::new(head)).await.map_err(|_| self.lost())
     }
 
     pub(crate) async fn write_body(&mut self, mut data: Bytes) -> Result<(), Fault> {
@@ -109,7 +108,8 @@ impl Http2 {
         }
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(WRITE_SIZE));
-            match timeout(self.deadlines.write, self.session.write_response_body(piece, false)).await {
+            let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
+            match timeout(self.deadlines.write, session.write_response_body(piece, false)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(self.lost()),
             }
@@ -120,7 +120,8 @@ impl Http2 {
     pub(crate) async fn finish(&mut self) -> Result<(), Fault> {
         if self.answer == Answer::Open {
             self.answer = Answer::Done;
-            let end = self.session.write_response_body(Bytes::new(), true);
+            let Some(session) = &mut self.session else { return Err(ClientFault::Gone.into()) };
+            let end = session.write_response_body(Bytes::new(), true);
             match timeout(Duration::from_secs(5), end).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(self.lost()),
@@ -131,7 +132,14 @@ impl Http2 {
 
     pub(crate) fn abort(&mut self) {
         self.answer = Answer::Aborted;
-        self.session.shutdown_with_reason(h2_reason::INTERNAL_ERROR.into());
+        if let Some(session) = &mut self.session {
+            session.shutdown_with_reason(h2_reason::INTERNAL_ERROR.into());
+        }
+    }
+
+    pub(crate) fn take_session(&mut self) -> Option<ServerSession> {
+        self.answer = Answer::Aborted;
+        self.session.take()
     }
 
     fn lost(&mut self) -> Fault {
@@ -140,7 +148,7 @@ impl Http2 {
     }
 
     pub(crate) async fn gone(&mut self) {
-        match self.session.watch_h2_stream_close() {
+        match self.session.as_mut().and_then(ServerSession::watch_h2_stream_close) {
             Some(idle) => {
                 let _ = idle.await;
             }

@@ -15,8 +15,12 @@ use std::{
 
 use bytes::Bytes;
 use http::StatusCode;
+use pingora::protocols::{Stream, http::ServerSession};
 
-use crate::{fault::Fault, wire::Fields, wire::RequestHead};
+use crate::{
+    fault::{ClientFault, Fault},
+    wire::{Fields, RequestHead},
+};
 
 /// What is true for every request of one connection.
 #[derive(Debug)]
@@ -117,6 +121,40 @@ pub(crate) enum BodySize {
     Unknown,
 }
 
+/// A request body under way: how much came, and by when more must come.
+///
+/// SECURITY: slowloris with bodies. A deadline between two reads alone lets a byte every few seconds hold a
+/// request for ever; so the whole must also keep a pace that no real client falls behind.
+pub(crate) struct BodyPace {
+    pub(crate) read: u64,
+    pub(crate) limit: u64,
+    began: Option<Instant>,
+}
+
+/// Bytes per second.
+const BODY_PACE: u64 = 1024;
+
+impl BodyPace {
+    pub(crate) fn new() -> Self {
+        Self { read: 0, limit: u64::MAX, began: None }
+    }
+
+    /// How long the next piece may take.
+    pub(crate) fn patience(&mut self, between_reads: Duration) -> Duration {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let whole = between_reads + Duration::from_secs(self.read / BODY_PACE);
+        between_reads.min(whole.saturating_sub(began.elapsed()))
+    }
+
+    pub(crate) fn came(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.read += bytes as u64;
+        if self.read > self.limit {
+            return Err(ClientFault::BodyTooLarge { limit: self.limit }.into());
+        }
+        Ok(())
+    }
+}
+
 /// The side towards the client.
 pub(crate) enum Downstream<'c> {
     Http1(&'c mut h1::Http1),
@@ -189,6 +227,22 @@ impl Downstream<'_> {
         match self {
             Downstream::Http1(h1) => h1.head_written(),
             Downstream::Http2(h2) => h2.head_written(),
+        }
+    }
+
+    /// Lends the connection to Pingora as a session at the start of this very request; `None` when it is lent
+    /// already.
+    pub(crate) fn take_session(&mut self, head: &RequestHead) -> Option<ServerSession> {
+        match self {
+            Downstream::Http1(h1) => Some(h1.take_session(head)),
+            Downstream::Http2(h2) => h2.take_session(),
+        }
+    }
+
+    /// The request was answered by Pingora; what is left of an HTTP/1.1 connection comes back, if it is usable.
+    pub(crate) fn give_back(&mut self, stream: Option<Stream>) {
+        if let Downstream::Http1(h1) = self {
+            h1.give_back(stream);
         }
     }
 

@@ -31,9 +31,16 @@ pub(crate) struct Socket {
 enum Io {
     Plain(Box<TcpStream>),
     Tls(Box<TlsStream<Box<TcpStream>>>),
+    /// Lent to Pingora, or closed there.
+    Away,
 }
 
 impl Socket {
+    /// Stands in for a socket that is lent.
+    pub(crate) fn away() -> Self {
+        Self { io: Io::Away, frames: None }
+    }
+
     pub(crate) fn plain(tcp: Box<TcpStream>) -> Self {
         Self { io: Io::Plain(tcp), frames: None }
     }
@@ -42,16 +49,17 @@ impl Socket {
         Self { io: Io::Tls(Box::new(tls)), frames: None }
     }
 
-    fn tcp(&self) -> &TcpStream {
+    fn tcp(&self) -> Option<&TcpStream> {
         match &self.io {
-            Io::Plain(tcp) => tcp,
-            Io::Tls(tls) => tls.get_ref().0,
+            Io::Plain(tcp) => Some(tcp),
+            Io::Tls(tls) => Some(tls.get_ref().0),
+            Io::Away => None,
         }
     }
 
     pub(crate) fn speaks_http2(&self) -> bool {
         match &self.io {
-            Io::Plain(_) => false,
+            Io::Plain(_) | Io::Away => false,
             Io::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
@@ -68,6 +76,7 @@ impl AsyncRead for Socket {
         let done = match &mut this.io {
             Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Io::Away => Poll::Ready(Ok(())),
         };
         if let (Some(watch), Poll::Ready(Ok(()))) = (&mut this.frames, &done)
             && !watch.advance(buf.filled().get(before..).unwrap_or_default())
@@ -83,6 +92,7 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().io {
             Io::Plain(tcp) => Pin::new(tcp).poll_write(cx, data),
             Io::Tls(tls) => Pin::new(tls).poll_write(cx, data),
+            Io::Away => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -94,6 +104,7 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().io {
             Io::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, data),
             Io::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, data),
+            Io::Away => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -105,6 +116,7 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().io {
             Io::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Io::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Io::Away => Poll::Ready(Ok(())),
         }
     }
 
@@ -112,6 +124,7 @@ impl AsyncWrite for Socket {
         match &mut self.get_mut().io {
             Io::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Io::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Io::Away => Poll::Ready(Ok(())),
         }
     }
 }
@@ -126,14 +139,14 @@ impl Shutdown for Socket {
 
 impl UniqueID for Socket {
     fn id(&self) -> UniqueIDType {
-        self.tcp().id()
+        self.tcp().map_or(-1, UniqueID::id)
     }
 }
 
 impl Ssl for Socket {
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
         match &self.io {
-            Io::Plain(_) => None,
+            Io::Plain(_) | Io::Away => None,
             Io::Tls(_) => Some(Arc::new(SslDigest::new("", "", None, None, Vec::new()))),
         }
     }
@@ -157,7 +170,7 @@ impl GetProxyDigest for Socket {
 
 impl GetSocketDigest for Socket {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.tcp().get_socket_digest()
+        self.tcp()?.get_socket_digest()
     }
 }
 

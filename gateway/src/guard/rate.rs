@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Mutex, PoisonError},
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,13 @@ const KEYS_MAX: usize = 65_536;
 pub(crate) struct RateLimit {
     pub(crate) per_second: u32,
     pub(crate) burst: u32,
+}
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Caller {
+    Address(IpAddr),
+    User(Arc<str>),
 }
 
 /// A decision, and what the `RateLimit-*` fields say.

@@ -1,5 +1,6 @@
 //! What answers a request.
 
+pub(crate) mod full;
 pub(crate) mod problem;
 pub(crate) mod proxy;
 pub(crate) mod redirect;

@@ -4,7 +4,10 @@
 pub(crate) mod caps;
 pub(crate) mod drain;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use pingora::{
@@ -21,6 +24,7 @@ use crate::{
     edge::{self, Door},
     exchange::{Connection, TlsSession, socket::Socket},
     gateway::Gateway,
+    guard::rate::RateLimit,
 };
 
 /// How long the first listeners wait for the upstreams' first health checks.
@@ -62,6 +66,11 @@ impl ServerApp for Entrance {
         let digest = tcp.get_socket_digest()?;
         let peer = *digest.peer_addr()?.as_inet()?;
         let limits = &gateway.snapshot().settings.limits;
+        let per_second = limits.handshakes_per_address.max(1);
+        let handshakes = RateLimit { per_second, burst: per_second };
+        if !gateway.handshakes.admit(peer.ip().to_canonical(), handshakes, Instant::now()).allowed {
+            return None;
+        }
         let _place = gateway.caps.admit(peer.ip().to_canonical(), limits)?;
         let _open = gateway.observe.connection_opened();
         gateway.registry.first_pass(FIRST_PASS).await;
@@ -70,7 +79,7 @@ impl ServerApp for Entrance {
         let (socket, tls) = if is_tls {
             let (config, limit) = (gateway.certificates.server_config(), limits.head_timeout.get());
             // A handshake that is not done in time, or fails, is no event worth a line by default.
-            match timeout(limit, TlsAcceptor::from(config).accept(tcp)).await {
+            match Box::pin(timeout(limit, TlsAcceptor::from(config).accept(tcp))).await {
                 Ok(Ok(stream)) => {
                     let session = session(stream.get_ref().1);
                     (Socket::tls(stream), Some(session))
@@ -90,7 +99,7 @@ impl ServerApp for Entrance {
         let http2 = socket.speaks_http2();
         let connection = Arc::new(Connection { peer, tls });
         if http2 {
-            edge::h2::run(gateway, self.door, socket, connection, shutdown).await;
+            Box::pin(edge::h2::run(gateway, self.door, socket, connection, shutdown)).await;
         } else {
             edge::h1::run(gateway, self.door, socket, connection, shutdown).await;
         }

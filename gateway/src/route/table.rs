@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::Method;
 
 use crate::{
+    config::RateBy,
     exchange::Request,
     guard::{addresses::AddressRule, cors::CorsPolicy, rate::RateLimit},
     upstream::Pool,
@@ -50,6 +51,7 @@ pub(crate) struct Limits {
     pub(crate) answer_timeout: Option<Duration>,
     pub(crate) tunnel_idle: Duration,
     pub(crate) rate: Option<RateLimit>,
+    pub(crate) rate_by: RateBy,
 }
 
 /// What `auth = "required"` asks for.

@@ -17,6 +17,10 @@ use std::{
 use arc_swap::ArcSwap;
 use irongate_shared::config::{ConfigError, ConfigErrors};
 use jiff::Timestamp;
+use pingora::{
+    protocols::tls::CaType,
+    utils::tls::{WrappedX509, parse_x509},
+};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs::{Ticketer, default_provider},
@@ -202,6 +206,17 @@ fn names_of(leaf: &CertificateDer<'_>) -> Vec<String> {
                 _ => None,
             },
             _ => None,
+        })
+        .collect()
+}
+
+/// A root for checking services' certificates, as Pingora takes it.
+pub(crate) fn root(file: &Path) -> Result<Arc<CaType>, TlsError> {
+    files::chain(file)?
+        .into_iter()
+        .map(|certificate| {
+            x509_parser::parse_x509_certificate(&certificate).map_err(|error| TlsError::file(file, error))?;
+            Ok(WrappedX509::new(certificate.to_vec(), parse_x509))
         })
         .collect()
 }

@@ -11,7 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Pool, Server, connection::Connection};
-use crate::{config::Health, wire::response};
+use crate::{
+    config::{Health, Protocol},
+    wire::response,
+};
 
 /// How much of a health answer is read for its reasons.
 const ANSWER_MAX: usize = 16 * 1024;
@@ -30,7 +33,7 @@ pub(super) async fn watch(
         let settings = pool.settings();
         let health = &settings.raw.health;
         let started = Instant::now();
-        let result = match timeout(health.timeout.get(), ask(&server, health)).await {
+        let result = match timeout(health.timeout.get(), ask(&server, settings.raw.protocol, health)).await {
             Ok(result) => result,
             Err(_) => Err(format!("no answer within {}", health.timeout)),
         };
@@ -59,11 +62,11 @@ pub(super) async fn watch(
 }
 
 /// One check. `Ok(true)` when the server is up but says that something it needs is amiss.
-async fn ask(server: &Server, health: &Health) -> Result<bool, String> {
+async fn ask(server: &Server, protocol: Protocol, health: &Health) -> Result<bool, String> {
     let mut connection = Connection::open(&server.address, health.timeout.get())
         .await
         .map_err(|fault| crate::fault::Fault::from(fault).cause())?;
-    if health.path.is_empty() {
+    if health.path.is_empty() || protocol != Protocol::Http {
         return Ok(false);
     }
     let request = format!(

@@ -9,6 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use pingora::protocols::tls::CaType;
 use tokio::sync::Notify;
 
 use super::{Server, ServerSpec, balance, retry::RetryBudget};
@@ -50,10 +51,12 @@ impl HashOn {
 }
 
 /// An upstream's settings, ready for use.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct PoolSettings {
     pub(crate) servers: Vec<ServerSpec>,
     pub(crate) hash_on: HashOn,
+    /// Whom the servers' certificates are checked against.
+    pub(crate) tls_root: Option<Arc<CaType>>,
     pub(crate) raw: config::Upstream,
 }
 
@@ -180,6 +183,7 @@ mod tests {
         let settings = PoolSettings {
             servers: Vec::new(),
             hash_on: HashOn::Client,
+            tls_root: None,
             raw: config::Upstream { max_in_flight: 3, ..config::Upstream::default() },
         };
         let pool = Pool::new("api", settings);

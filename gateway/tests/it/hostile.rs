@@ -177,11 +177,11 @@ async fn connections_that_drip_are_closed_on_time_and_slow_nobody() {
     )
     .await;
     let mut drips = tokio::task::JoinSet::new();
-    for at in 0..1000 {
+    for at in 0..2000 {
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", gateway.http)).await.unwrap();
         drips.spawn(async move {
             let begun = Instant::now();
-            let text: &[u8] = if at % 2 == 0 { b"GET / HTTP/1.1\r\nhost: localhost\r\n" } else { b"X" };
+            let text: &[u8] = if at % 2 == 0 { b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " } else { b"X" };
             for byte in text.iter().chain(std::iter::repeat(&b'x')) {
                 if stream.write_all(&[*byte]).await.is_err() {
                     break;
@@ -205,6 +205,26 @@ async fn connections_that_drip_are_closed_on_time_and_slow_nobody() {
         let lasted = lasted.unwrap();
         assert!(lasted < Duration::from_secs(15), "a dripping connection lived {lasted:?}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_ended_although_it_never_pauses_for_long() {
+    let service = Service::start().await;
+    let gateway = Gateway::with(&[&service], "", "\n[limits]\nbody_timeout = \"2s\"").await;
+    let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+    stream.write_all(b"POST /api HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
+    let begun = Instant::now();
+    let mut answer = [0; 12];
+    loop {
+        let wrote = stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok();
+        let read = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut answer)).await;
+        if read.is_ok() || !wrote {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(15), "the dripping body was endured");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 408"), "{:?}", String::from_utf8_lossy(&answer));
+    assert!(service.requests().is_empty());
 }
 
 #[tokio::test]

@@ -49,8 +49,8 @@ impl Service {
             request::Metrics::register(&self.registry).context("registering the request metrics")?;
         let (document, prefix, on_connect) = (self.document, self.prefix, self.on_connect);
         let mut server = HttpServer::new(move || {
+            // The description first: the API's scope would take everything below its prefix.
             let (app, document) = App::new()
-                // Before the API: its scope takes every address below the prefix.
                 .configure(|config| super::describe::routes(config, prefix))
                 .into_utoipa_app()
                 .openapi(document.clone())

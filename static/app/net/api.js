@@ -8,7 +8,7 @@ import { Session } from './session.js';
 /**
  * @typedef {import('./session.js').User} User
  * @typedef {{id: string, username: string, display_name: string, avatar_url: string | null}} Profile
- * @typedef {{role: string, last_read_seq: number}} Membership
+ * @typedef {{role: string, last_read_seq: number, muted_until?: string}} Membership
  * @typedef {{id: string, kind: 'public' | 'private' | 'dm', name: string | null, topic: string | null,
  *            last_seq: number, created_at: string, member: Membership | null, members: number, unread: number,
  *            peer?: Profile,
@@ -17,7 +17,7 @@ import { Session } from './session.js';
  * @typedef {{room: string, seq: number, from: string, from_name?: string, cid: string, ts: string,
  *            body: string | null, reply_to: number | null, edited_at?: string, deleted?: boolean,
  *            reactions?: Reaction[]}} Message
- * @typedef {{user: Profile, role: string, last_read_seq: number}} Member
+ * @typedef {Membership & {user: Profile}} Member
  * @typedef {{id: string, created_at: string, last_used_at: string, ip: string, user_agent: string,
  *            current: boolean}} SignedInDevice
  * @typedef {{username: {min_length: number, max_length: number, pattern: string},
@@ -150,8 +150,20 @@ export const putMember = (id, user, role) => signed('PUT', `${roomPath(id)}/memb
 /** @param {string} id @param {string} user */
 export const removeMember = (id, user) => signed('DELETE', `${roomPath(id)}/members/${encodeURIComponent(user)}`);
 
-/** @param {string} id @param {string} user */
+/** Removes somebody and keeps them out. @param {string} id @param {string} user */
 export const ban = (id, user) => signed('PUT', `${roomPath(id)}/bans/${encodeURIComponent(user)}`, { json: {} });
+
+/** @param {string} id @param {string} user */
+export const unban = (id, user) => signed('DELETE', `${roomPath(id)}/bans/${encodeURIComponent(user)}`);
+
+/** @param {string} id @returns {Promise<Page<{user: Profile}>>} */
+export const bans = (id) => get(`${roomPath(id)}/bans`);
+
+/** Keeps somebody from writing until a moment. @param {string} id @param {string} user @param {Date} until */
+export const mute = (id, user, until) => signed('PUT', `${roomPath(id)}/mutes/${encodeURIComponent(user)}`, { json: { until: until.toISOString() } });
+
+/** @param {string} id @param {string} user */
+export const unmute = (id, user) => signed('DELETE', `${roomPath(id)}/mutes/${encodeURIComponent(user)}`);
 
 /** @param {{text: string, room?: string | null, cursor?: string | null, signal?: AbortSignal}} wanted @returns {Promise<Page<Message>>} */
 export const findMessages = ({ text, room: id, cursor, signal }) => get('/chat/search', { q: text, room: id, cursor, limit: 30 }, signal);
@@ -223,6 +235,11 @@ export const endTotp = (code) => signed('DELETE', '/auth/mfa/totp', { json: { co
 
 /** @param {string} token from the mail */
 export const verifyEmail = (token) => exchange('POST', '/auth/email/verify', { json: { token } });
+
+/** @typedef {{id: string, event: string, ip: string, user_agent: string | null, created_at: string}} AccountEvent */
+
+/** What happened to the account, the newest first. @param {string | null} cursor @returns {Promise<Page<AccountEvent>>} */
+export const accountEvents = (cursor) => get('/auth/audit', { cursor, limit: 20 });
 
 /** Sends the mail that proves the address once more. */
 export const sendVerification = () => signed('POST', '/auth/email/send', { json: {} });

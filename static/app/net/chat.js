@@ -180,17 +180,20 @@ export class ChatClient extends EventTarget {
   /** @param {boolean} fresh */
   async #connect(fresh) {
     clearTimeout(this.#retry);
-    this.#become({ phase: 'connecting' });
+    /** @type {Status} */
+    const connecting = { phase: 'connecting' };
+    this.#become(connecting);
     let token;
     try {
       token = await this.#token({ fresh });
     } catch (error) {
-      if (this.status.phase !== 'connecting') return;
+      if (this.status !== connecting) return;
       if (/** @type {any} */ (error).isPassing) this.#wait();
       else this.#become({ phase: 'stopped', code: TOKEN_EXPIRED });
       return;
     }
-    if (this.status.phase !== 'connecting') return;
+    // Stopped, or stopped and started again, while the token was on its way.
+    if (this.status !== connecting) return;
     // SECURITY: the token goes in the handshake's protocol list, not in the URL, which proxies and logs would keep.
     const socket = new WebSocket(this.#url, [PROTOCOL, `base64url.bearer.chat.${base64url(token)}`]);
     this.#socket = socket;

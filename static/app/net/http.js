@@ -57,7 +57,8 @@ export async function exchange(method, path, { json, blob, token, ifMatch, signa
   try {
     response = await fetch(path, { method, headers, body: blob ?? (json === undefined ? undefined : JSON.stringify(json)), signal });
   } catch (error) {
-    if (signal?.aborted) throw error;
+    // Whoever gave up asking wants to hear nothing; a time limit is like a dead network.
+    if (signal?.aborted && signal.reason?.name !== 'TimeoutError') throw error;
     throw new Problem({ status: 0, title: 'No connection', detail: 'The server could not be reached. Check your network and try again.' });
   }
   const body = await bodyOf(response);

@@ -16,6 +16,9 @@ import { exchange, Problem } from './http.js';
 /** A token with less than this left is renewed before it is used, so that it cannot run out on the way. */
 const MARGIN_MS = 60_000;
 
+/** All tabs wait for the one that refreshes, so it must not wait for ever. */
+const REFRESH_MS = 15_000;
+
 /** Says that this browser was signed in, so that a visitor who never was is not asked about at every start. */
 const HINT = 'irongate.signed-in';
 
@@ -98,7 +101,7 @@ export class Session extends EventTarget {
       // Another tab may have refreshed while this one waited for the lock, and said so on the channel.
       if (this.#held && this.#held !== before && this.#held.expiresAt - Date.now() > MARGIN_MS) return this.#held;
       try {
-        const { body } = await exchange('POST', '/auth/refresh', { json: {} });
+        const { body } = await exchange('POST', '/auth/refresh', { json: {}, signal: AbortSignal.timeout(REFRESH_MS) });
         const held = toHeld(body);
         this.#hold(held);
         this.#channel.postMessage({ kind: 'granted', held });

@@ -75,8 +75,16 @@ export function wanted(room) {
   return room.summary.value.kind === 'dm' ? room.unread.value : room.mentions.value;
 }
 
-/** Whether this user keeps order in the room. @param {Room} room */
-export const mayModerate = (room) => ['owner', 'admin', 'moderator'].includes(room.summary.value.member?.role ?? '');
+const RANKS = ['member', 'moderator', 'owner'];
+
+/** Whether this user keeps order in the room; with a role given, towards those who have it. @param {Room} room @param {string} [towards] */
+export function mayModerate(room, towards = 'member') {
+  const rank = RANKS.indexOf(room.summary.value.member?.role ?? '');
+  return rank >= RANKS.indexOf('moderator') && rank > RANKS.indexOf(towards);
+}
+
+/** Whether the room is this user's to change. @param {Room} room */
+export const mayOwn = (room) => room.summary.value.member?.role === 'owner';
 
 /** @param {RoomSummary} summary */
 const lastMoment = (summary) => summary.last_message?.ts ?? summary.created_at;

@@ -19,10 +19,10 @@ export function Dialog({ title, onClose, children, wide = false }) {
       onCancel=${(/** @type {Event} */ event) => { event.preventDefault(); onClose(); }}
       onMouseDown=${(/** @type {MouseEvent} */ event) => { if (event.target === dialog.current) onClose(); }}>
       <div class="dialog-body">
-        <header class="dialog-head">
+        <div class="dialog-head">
           <h2 id=${id}>${title}</h2>
           <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button>
-        </header>
+        </div>
         ${children}
       </div>
     </dialog>`;

@@ -5,12 +5,12 @@ import { Icon } from '../ui/icon.js';
 /** @param {{title: any, subtitle?: any, back?: string, children?: any}} props */
 export function Bar({ title, subtitle, back = '/', children }) {
   return html`
-    <header class="bar">
+    <div class="bar">
       <a class="icon-button bar-back" href=${back} aria-label="Back"><${Icon} name="back" /></a>
       <div class="bar-title">
         <h1>${title}</h1>
         ${subtitle && html`<p>${subtitle}</p>`}
       </div>
       ${children}
-    </header>`;
+    </div>`;
 }

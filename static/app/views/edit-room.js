@@ -38,7 +38,7 @@ export function EditRoom({ onClose }) {
   return html`
     <${Dialog} title="Edit room" onClose=${onClose}>
       <form class="stack" onSubmit=${submit}>
-        <${FormError} error=${Object.keys(fields).length ? null : error} />
+        <${FormError} error=${error} fields=${['name', 'topic']} />
         <${Field} label="Name" name="name" value=${name} onInput=${setName} error=${fields.name?.[0]} required maxlength="80" autocomplete="off" />
         <${Field} label="Topic" name="topic" optional value=${topic} onInput=${setTopic} error=${fields.topic?.[0]} maxlength="300" autocomplete="off" />
         <div class="actions">

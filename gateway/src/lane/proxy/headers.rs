@@ -86,8 +86,15 @@ fn begin(request: &Request, route: &Route) -> Vec<u8> {
     text.push(b' ');
     text.extend_from_slice(route.target_for(request).as_bytes());
     text.extend_from_slice(b" HTTP/1.1\r\n");
-    push(&mut text, "host", request.head.authority.as_bytes());
+    text.extend_from_slice(to_service(request).as_wire());
+    text
+}
+
+/// The fields of a request as they go to a service, whichever lane takes them there; framing is the lane's.
+pub(crate) fn to_service(request: &Request) -> Fields {
     let fields = &request.head.fields;
+    let mut passed = Fields::with_capacity(fields.as_wire().len() + 512, fields.len() + 10);
+    passed.push("host", &request.head.authority);
     let nominates = fields.has("connection");
     for (name, value) in fields.iter() {
         let dropped = is_one_of(name, &HOP_BY_HOP)
@@ -97,48 +104,30 @@ fn begin(request: &Request, route: &Route) -> Vec<u8> {
             || name.contains(&b'_')
             || (nominates && is_nominated(fields, name));
         if !dropped {
-            text.extend_from_slice(name);
-            text.extend_from_slice(b": ");
-            text.extend_from_slice(value);
-            text.extend_from_slice(b"\r\n");
+            passed.push(name, value);
         }
     }
     let client = &request.client;
-    let address = client.address.to_string();
     match &client.forwarded_for {
-        Some(earlier) => push(
-            &mut text,
-            "x-forwarded-for",
-            format!("{earlier}, {}", request.connection.peer.ip()).as_bytes(),
-        ),
-        None => push(&mut text, "x-forwarded-for", address.as_bytes()),
+        Some(earlier) => {
+            passed.push_cleaned("x-forwarded-for", &format!("{earlier}, {}", request.connection.peer.ip()));
+        }
+        None => passed.push("x-forwarded-for", client.address.to_string()),
     }
-    push(&mut text, "x-forwarded-proto", client.scheme.as_bytes());
-    push(&mut text, "x-forwarded-host", request.head.authority.as_bytes());
-    push(
-        &mut text,
-        "forwarded",
-        forwarded(client.address, client.scheme, &request.head.authority).as_bytes(),
-    );
-    push(&mut text, "x-request-id", request.id.as_bytes());
-    push(&mut text, "traceparent", request.traceparent.as_bytes());
+    passed.push("x-forwarded-proto", client.scheme);
+    passed.push("x-forwarded-host", &request.head.authority);
+    passed.push("forwarded", forwarded(client.address, client.scheme, &request.head.authority));
+    passed.push("x-request-id", &request.id);
+    passed.push("traceparent", &request.traceparent);
     if let Some(subject) = request.connection.tls.as_ref().and_then(|tls| tls.client_subject.as_deref()) {
-        let printable: String = subject.chars().filter(|c| !c.is_control()).collect();
-        push(&mut text, "x-auth-certificate", printable.as_bytes());
+        passed.push_cleaned("x-auth-certificate", subject);
     }
     if let Some(subject) = &request.subject {
-        push(&mut text, "x-auth-subject", subject.id.as_bytes());
-        push(&mut text, "x-auth-session", subject.session.as_bytes());
-        push(&mut text, "x-auth-roles", subject.roles.join(" ").as_bytes());
+        passed.push("x-auth-subject", &subject.id);
+        passed.push("x-auth-session", &subject.session);
+        passed.push("x-auth-roles", subject.roles.join(" "));
     }
-    text
-}
-
-fn push(text: &mut Vec<u8>, name: &str, value: &[u8]) {
-    text.extend_from_slice(name.as_bytes());
-    text.extend_from_slice(b": ");
-    text.extend_from_slice(value);
-    text.extend_from_slice(b"\r\n");
+    passed
 }
 
 /// RFC 7239.

@@ -44,8 +44,8 @@ export function Register() {
       await api.register({ ...form, username: form.username.trim(), email: form.email.trim() });
       await api.signIn(form.username.trim(), form.password);
     } catch (problem) {
-      if (problem instanceof Problem && Object.keys(problem.fields).length) setRefused(problem.fields);
-      else setError(problem);
+      if (problem instanceof Problem) setRefused(problem.fields);
+      setError(problem);
     } finally {
       setBusy(false);
     }
@@ -54,7 +54,7 @@ export function Register() {
   return html`
     <form class="card" onSubmit=${submit} novalidate>
       <h1>Create an account</h1>
-      <${FormError} error=${error} />
+      <${FormError} error=${error} fields=${['username', 'email', 'password']} />
       <${Field} label="Username" ...${field('username')} autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus
         hint="How others mention you. Small letters, digits, dots and dashes." />
       <${Field} label="E-mail" type="email" ...${field('email')} autocomplete="email" required />

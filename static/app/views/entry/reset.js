@@ -47,12 +47,12 @@ export function Reset() {
         <a class="button is-primary is-wide" href="/forgot">Ask for another link</a>
       </div>`;
   }
-  const fieldError = error instanceof Problem ? Object.values(error.fields)[0]?.[0] : undefined;
+  const fields = error instanceof Problem ? error.fields : {};
   return html`
     <form class="card" onSubmit=${submit}>
       <h1>Choose a new password</h1>
-      <${FormError} error=${fieldError ? null : error} />
-      <${Field} label="New password" name="new_password" type="password" value=${password} onInput=${setPassword} error=${fieldError} autocomplete="new-password" required autofocus hint="At least 8 characters." />
+      <${FormError} error=${error} fields=${['new_password']} />
+      <${Field} label="New password" name="new_password" type="password" value=${password} onInput=${setPassword} error=${fields.new_password?.[0]} autocomplete="new-password" required autofocus hint="At least 8 characters." />
       <button class="button is-primary is-wide" disabled=${busy || !password}>${busy ? 'Saving…' : 'Save password'}</button>
     </form>`;
 }

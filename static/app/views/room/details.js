@@ -6,12 +6,14 @@ import { go, withQuery } from '../../router.js';
 import { leave, loadMembers, openDirect } from '../../state/chat.js';
 import { notifyFailure } from '../../state/notices.js';
 import { nameOf, online, person } from '../../state/people.js';
-import { mayModerate } from '../../state/rooms.js';
+import { mayModerate, mayOwn } from '../../state/rooms.js';
 import { myId } from '../../state/session.js';
 import { Avatar } from '../../ui/avatar.js';
 import { Confirm } from '../../ui/dialog.js';
 import { Failed, Loading } from '../../ui/faces.js';
 import { Icon } from '../../ui/icon.js';
+import { Bans } from './bans.js';
+import { MemberDialog } from './member-dialog.js';
 
 /**
  * @typedef {import('../../state/rooms.js').Room} Room
@@ -21,8 +23,9 @@ import { Icon } from '../../ui/icon.js';
 /** @param {{room: Room}} props */
 export function Details({ room }) {
   const [failed, setFailed] = useState(/** @type {unknown} */ (null));
+  const [managed, manage] = useState(/** @type {import('../../net/api.js').Member | null} */ (null));
   const [question, ask] = useState(/** @type {Question | null} */ (null));
-  const { kind, topic, member } = room.summary.value;
+  const { kind, topic } = room.summary.value;
   const load = () => {
     setFailed(null);
     loadMembers(room).catch(setFailed);
@@ -40,7 +43,7 @@ export function Details({ room }) {
       <div class="scroll">
         ${isGroup && html`
           <section class="details-section">
-            <header><h3>Topic</h3>${mayModerate(room) && html`<a class="icon-button" href=${withQuery({ dialog: 'edit-room' })} aria-label="Edit room" title="Edit room"><${Icon} name="edit" size=${16} /></a>`}</header>
+            <header><h3>Topic</h3>${mayOwn(room) && html`<a class="icon-button" href=${withQuery({ dialog: 'edit-room' })} aria-label="Edit room" title="Edit room"><${Icon} name="edit" size=${16} /></a>`}</header>
             <p class=${topic ? '' : 'is-soft'}>${topic || 'No topic yet.'}</p>
           </section>`}
         <section class="details-section">
@@ -48,15 +51,17 @@ export function Details({ room }) {
           ${failed
             ? html`<${Failed} title="The members did not load" error=${failed} onRetry=${load} />`
             : room.members.value
-              ? html`<ul class="members">${sorted(room.members.value).map((one) => html`<${Row} key=${one.user.id} room=${room} member=${one} ask=${ask} />`)}</ul>`
+              ? html`<ul class="members">${sorted(room.members.value).map((one) => html`<${Row} key=${one.user.id} room=${room} member=${one} onManage=${() => manage(one)} />`)}</ul>`
               : html`<${Loading} />`}
         </section>
+        ${isGroup && mayModerate(room) && html`<${Bans} room=${room} />`}
         <section class="details-section stack">
           <a class="button is-wide" href="/search?room=${room.id}"><${Icon} name="search" size=${18} />Search here</a>
           ${isMine && isGroup && html`<button type="button" class="button is-danger-quiet is-wide" onClick=${() => ask(leaving(room))}><${Icon} name="exit" size=${18} />Leave room</button>`}
-          ${isGroup && member?.role === 'owner' && html`<button type="button" class="button is-danger-quiet is-wide" onClick=${() => ask(deleting(room))}><${Icon} name="trash" size=${18} />Delete room</button>`}
+          ${isGroup && mayOwn(room) && html`<button type="button" class="button is-danger-quiet is-wide" onClick=${() => ask(deleting(room))}><${Icon} name="trash" size=${18} />Delete room</button>`}
         </section>
       </div>
+      ${managed && html`<${MemberDialog} room=${room} member=${managed} onClose=${() => manage(null)} />`}
       ${question && html`
         <${Confirm} ...${question} danger onClose=${() => ask(null)} onConfirm=${() => { ask(null); question.run().catch(notifyFailure); }} />`}
     </aside>`;
@@ -84,37 +89,27 @@ const deleting = (room) => ({
   },
 });
 
-/** @param {Room} room @param {import('../../net/api.js').Profile} profile @returns {Question} */
-const removing = (room, profile) => ({
-  title: `Remove ${nameOf(profile)}?`,
-  text: `They will no longer see ${room.title.value}${room.summary.value.kind === 'public' ? ', but may join again' : ''}.`,
-  action: 'Remove',
-  run: async () => {
-    await api.removeMember(room.id, profile.id);
-    await loadMembers(room);
-  },
-});
-
 /** Who is there first, then by name. @param {import('../../net/api.js').Member[]} members */
 function sorted(members) {
   const rank = (/** @type {string} */ id) => (online(id).value ? 0 : 1);
   return [...members].sort(({ user: one }, { user: other }) => rank(one.id) - rank(other.id) || nameOf(one).localeCompare(nameOf(other)));
 }
 
-/** @param {{room: Room, member: import('../../net/api.js').Member, ask: (question: Question) => void}} props */
-function Row({ room, member: { user: { id }, role }, ask }) {
+/** @param {{room: Room, member: import('../../net/api.js').Member, onManage: () => void}} props */
+function Row({ room, member: { user: { id }, role }, onManage }) {
   const profile = person(id).value;
   const isMe = id === myId.value;
+  const isGroup = room.summary.value.kind !== 'dm';
   const write = () => openDirect(id).then((direct) => go(`/rooms/${direct.id}`), notifyFailure);
   return html`
     <li class="member">
       <${Avatar} id=${id} presence />
       <span class="member-text"><strong>${nameOf(profile)}${isMe && html` <small>(you)</small>`}</strong><small>@${profile.username}</small></span>
       ${role !== 'member' && html`<span class="tag">${role}</span>`}
-      ${!isMe && html`
+      ${!isMe && isGroup && html`
         <span class="member-tools">
-          ${room.summary.value.kind !== 'dm' && html`<button type="button" class="icon-button" aria-label="Message ${nameOf(profile)}" title="Message" onClick=${write}><${Icon} name="message" size=${16} /></button>`}
-          ${mayModerate(room) && role !== 'owner' && html`<button type="button" class="icon-button is-danger" aria-label="Remove ${nameOf(profile)}" title="Remove" onClick=${() => ask(removing(room, profile))}><${Icon} name="close" size=${16} /></button>`}
+          <button type="button" class="icon-button" aria-label="Message ${nameOf(profile)}" title="Message" onClick=${write}><${Icon} name="message" size=${16} /></button>
+          ${(mayModerate(room, role) || (mayOwn(room) && role !== 'owner')) && html`<button type="button" class="icon-button" aria-label="Manage ${nameOf(profile)}" title="Manage" onClick=${onManage}><${Icon} name="more" size=${16} /></button>`}
         </span>`}
     </li>`;
 }

@@ -56,7 +56,7 @@ function Password() {
   return html`
     <form class="stack settings-section" onSubmit=${submit}>
       <h3>Password</h3>
-      <${FormError} error=${Object.keys(fields).length ? null : error} />
+      <${FormError} error=${error} fields=${['current_password', 'new_password']} />
       <input class="for-readers" type="text" autocomplete="username" value=${user.value?.username} tabindex="-1" aria-hidden="true" readonly />
       <${Field} label="Current password" name="current_password" type="password" value=${current} onInput=${setCurrent} error=${fields.current_password?.[0]} autocomplete="current-password" required />
       <${Field} label="New password" name="new_password" type="password" value=${next} onInput=${setNext} error=${fields.new_password?.[0]} autocomplete="new-password" required hint="At least 8 characters." />

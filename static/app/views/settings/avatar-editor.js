@@ -95,6 +95,8 @@ function draw(canvas, picture, { x, y, zoom }) {
   const side = shorter(picture) / zoom;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
   context.imageSmoothingQuality = 'high';
-  context.clearRect(0, 0, SIDE, SIDE);
+  // Behind what a picture leaves transparent.
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, SIDE, SIDE);
   context.drawImage(picture, x * picture.width - side / 2, y * picture.height - side / 2, side, side, 0, 0, SIDE, SIDE);
 }

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
 import { notify, notifyFailure } from '../../state/notices.js';
+import { deviceName } from '../../ui/device-name.js';
 import { Confirm } from '../../ui/dialog.js';
 import { Failed, Loading } from '../../ui/faces.js';
 import { Icon } from '../../ui/icon.js';
@@ -37,23 +38,14 @@ export function Devices() {
               <li key=${device.id} class="device">
                 <span class="device-icon"><${Icon} name="device" /></span>
                 <span class="device-text">
-                  <strong>${nameOf(device.user_agent)}${device.current && html` <span class="tag is-here">This one</span>`}</strong>
+                  <strong>${deviceName(device.user_agent)}${device.current && html` <span class="tag is-here">This one</span>`}</strong>
                   <small>${device.ip ?? 'unknown address'} · <time datetime=${device.last_used_at} title=${full(device.last_used_at)}>used ${ago(device.last_used_at)}</time> · <time datetime=${device.created_at} title=${full(device.created_at)}>signed in ${ago(device.created_at)}</time></small>
                 </span>
-                ${!device.current && html`<button type="button" class="button is-small" aria-label="Sign out ${nameOf(device.user_agent)}" onClick=${() => end(device)}>Sign out</button>`}
+                ${!device.current && html`<button type="button" class="button is-small" aria-label="Sign out ${deviceName(device.user_agent)}" onClick=${() => end(device)}>Sign out</button>`}
               </li>`)}
           </ul>
           <div class="actions"><button type="button" class="button is-danger-quiet" onClick=${() => ask(true)}>Sign out everywhere</button></div>`}
     ${asking && html`
       <${Confirm} title="Sign out everywhere?" action="Sign out everywhere" danger text="All sessions end within a second, this one too."
         onClose=${() => ask(false)} onConfirm=${() => { ask(false); api.signOutEverywhere().catch(notifyFailure); }} />`}`;
-}
-
-/** A user agent's string, as a person would say it. @param {string | null} agent */
-function nameOf(agent) {
-  const pick = (/** @type {[RegExp, string][]} */ names) => names.find(([pattern]) => pattern.test(agent ?? ''))?.[1];
-  const browser = pick([[/Edg\//, 'Edge'], [/OPR\//, 'Opera'], [/Firefox\//, 'Firefox'], [/Chrom(e|ium)\//, 'Chrome'], [/Safari\//, 'Safari'], [/curl\//, 'curl']]);
-  const system = pick([[/iPhone/, 'iPhone'], [/iPad/, 'iPad'], [/Android/, 'Android'], [/Windows/, 'Windows'], [/Mac OS X/, 'macOS'], [/CrOS/, 'ChromeOS'], [/Linux/, 'Linux']]);
-  if (browser && system) return `${browser} on ${system}`;
-  return browser ?? system ?? agent?.slice(0, 60) ?? 'Unknown device';
 }

@@ -83,11 +83,20 @@ export function Profile() {
       </div>
     </div>
     <form class="stack" onSubmit=${submit}>
-      <${FormError} error=${Object.keys(fields).length ? null : error} />
+      <${FormError} error=${error} fields=${['display_name', 'bio', 'email']} />
       <${Field} label="Display name" ...${field('display_name')} autocomplete="name" maxlength="64" />
       <${Field} label="About you" multiline optional ...${field('bio')} maxlength="500" />
-      <${Field} label="E-mail" type="email" ...${field('email')} autocomplete="email" required hint="Not shown to others." />
+      <${Field} label="E-mail" type="email" ...${field('email')} autocomplete="email" required hint=${html`<${Proof} />`} />
       <div class="actions"><button class="button is-primary" disabled=${busy || !Object.keys(changes).length}>${busy ? 'Saving…' : 'Save changes'}</button></div>
     </form>
     ${picture && html`<${AvatarEditor} file=${picture} onClose=${() => setPicture(null)} />`}`;
+}
+
+/** Whether the address is proven to be the user's, and the way to prove it. */
+function Proof() {
+  const [sent, setSent] = useState(false);
+  const send = () => api.sendVerification().then(() => setSent(true), notifyFailure);
+  if (user.value?.email_verified) return 'Confirmed. Not shown to others.';
+  if (sent) return 'The mail is on its way. Follow the link in it.';
+  return html`Not confirmed yet, and not shown to others. <button type="button" class="link" onClick=${send}>Send me the link</button>`;
 }

@@ -1,7 +1,8 @@
-/** The second factor: an authenticator app, and the codes for the day it is lost. */
+/** The second factor (an authenticator app, and the codes for the day it is lost) and what happened to the account. */
 import { useEffect, useState } from 'preact/hooks';
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
+import { Problem } from '../../net/http.js';
 import { notify } from '../../state/notices.js';
 import { Dialog } from '../../ui/dialog.js';
 import { Failed, Loading } from '../../ui/faces.js';
@@ -9,6 +10,7 @@ import { Field } from '../../ui/field.js';
 import { QrCode } from '../../ui/qr-code.js';
 import { save } from '../../ui/save.js';
 import { FormError } from '../entry/form-error.js';
+import { Activity } from './activity.js';
 
 export function Security() {
   const [factor, setFactor] = useState(/** @type {api.SecondFactor | null} */ (null));
@@ -36,6 +38,11 @@ export function Security() {
       ${factor.totp
         ? html`<button type="button" class="button is-danger-quiet" onClick=${() => open('off')}>Turn off</button>`
         : html`<button type="button" class="button is-primary" onClick=${() => open('on')}>Turn on</button>`}
+    </section>
+    <section class="settings-section">
+      <h3>Recent activity</h3>
+      <p class="is-soft">If something here was not you, change your password and sign out everywhere.</p>
+      <${Activity} key=${factor.totp} />
     </section>
     ${dialog === 'on' && html`<${TurnOn} onClose=${close} />`}
     ${dialog === 'off' && html`<${TurnOff} onClose=${close} />`}`;
@@ -71,8 +78,8 @@ function TurnOn({ onClose }) {
         ${setup
           ? html`<${QrCode} text=${setup.otpauth_url} label="QR image for the authenticator app" /><p class="is-soft">Or type this key: <span class="secret">${setup.secret.match(/.{1,4}/g)?.join(' ')}</span></p>`
           : !error && html`<${Loading} />`}
-        <${FormError} error=${error} />
-        <${Field} label="Code" name="code" value=${code} onInput=${setCode} inputmode="numeric" autocomplete="one-time-code" required />
+        <${FormError} error=${error} fields=${['code']} />
+        <${Field} label="Code" name="code" value=${code} onInput=${setCode} error=${error instanceof Problem ? error.fields.code?.[0] : undefined} inputmode="numeric" autocomplete="one-time-code" required />
         <div class="actions">
           <button type="button" class="button" onClick=${onClose}>Cancel</button>
           <button class="button is-primary" disabled=${busy || !code.trim()}>${busy ? 'Checking…' : 'Turn on'}</button>
@@ -122,8 +129,8 @@ function TurnOff({ onClose }) {
     <${Dialog} title="Turn off the second factor?" onClose=${onClose}>
       <form class="stack" onSubmit=${submit}>
         <p class="is-soft">Your password alone will be enough to sign in. Give a code of the app, or a recovery code, to go on.</p>
-        <${FormError} error=${error} />
-        <${Field} label="Code" name="code" value=${code} onInput=${setCode} autocomplete="one-time-code" required autofocus />
+        <${FormError} error=${error} fields=${['code']} />
+        <${Field} label="Code" name="code" value=${code} onInput=${setCode} error=${error instanceof Problem ? error.fields.code?.[0] : undefined} autocomplete="one-time-code" required autofocus />
         <div class="actions">
           <button type="button" class="button" onClick=${onClose}>Cancel</button>
           <button class="button is-danger" disabled=${busy || !code.trim()}>${busy ? 'Checking…' : 'Turn off'}</button>

@@ -1,0 +1,172 @@
+//! What HTTP and WebSocket both call: one path to the same rules.
+//!
+//! [`Chat::act`] takes every change to the log; the questions in `ask.rs` read the database. Neither knows how the
+//! request came in.
+
+mod ask;
+mod met;
+mod pace;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use irongate_shared::{clock::Clock, db::Database, id::UserId, token::Identity};
+
+use met::Met;
+
+pub(crate) use ask::{Around, Entered, MOST_REPLAYED, Scope};
+pub(crate) use pace::{NextDue, Pace, Paced};
+pub(crate) use view::{BanView, MemberView, Membership, RoomView, Users};
+
+use crate::{
+    config::Limits,
+    hub::{Hub, Passing},
+    log::Log,
+    metrics::Metrics,
+    people::People,
+    room::{Command, Outcome, Profile, Refused, RoomId, frame},
+    store,
+};
+
+/// The service behind HTTP and WebSocket. Shared by all workers.
+pub(crate) struct Chat {
+    pub database: Database,
+    pub log: Log,
+    pub hub: Hub,
+    pub clock: Clock,
+    pub metrics: Metrics,
+    pub limits: Limits,
+    /// Messages, by user and room.
+    sends: Paced<(UserId, RoomId)>,
+    /// Everything else that is written over HTTP, by user.
+    writes: Paced<UserId>,
+    typing: Paced<(UserId, RoomId)>,
+    met: Met,
+    people: People,
+}
+
+impl Chat {
+    pub(crate) fn new(
+        database: Database,
+        log: Log,
+        hub: Hub,
+        clock: Clock,
+        metrics: Metrics,
+        people: People,
+        limits: Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            database,
+            log,
+            hub,
+            clock,
+            metrics,
+            sends: Paced::new(Pace::per_second(limits.messages_per_second)),
+            writes: Paced::new(Pace::per_second(limits.frames_per_second)),
+            typing: Paced::new(Pace::one_every(Duration::from_secs(3))),
+            met: Met::default(),
+            people,
+            limits,
+        })
+    }
+
+    /// Does what a user asks of a room. What one caller asks of one room is done in the order of the calls.
+    pub(crate) fn act(
+        &self,
+        room: RoomId,
+        by: UserId,
+        command: Command,
+    ) -> impl Future<Output = Result<Outcome, Refused>> + use<> {
+        let now = self.clock.now();
+        let paced = match &command {
+            Command::Send { .. } => self.sends.admit((by, room), now),
+            _ => Ok(()),
+        };
+        let read = match &command {
+            Command::Read { seq } => Some(*seq),
+            _ => None,
+        };
+        let metrics = self.metrics.clone();
+        let hub = self.hub.clone();
+        let done = paced.is_ok().then(|| self.log.append(room, by, command));
+        async move {
+            if let Err(retry) = paced {
+                metrics.rate_limited.inc();
+                return Err(Refused::TooFast { retry });
+            }
+            let Some(done) = done else { return Ok(Outcome::Done) };
+            let outcome = done.await?;
+            if let Some(seq) = read {
+                let frame = frame(&view::Read { room, user: by, seq });
+                let _ = hub.pass(Passing { room, frame });
+            }
+            Ok(outcome)
+        }
+    }
+
+    /// Takes in what a user's own token says of the user's name and picture.
+    ///
+    /// Most tokens say what is known already, and cost nothing then.
+    pub(crate) async fn meet(&self, who: &Identity) -> Result<(), Refused> {
+        let profile = Profile {
+            id: who.user,
+            username: who.username.clone(),
+            display_name: who.display_name.clone(),
+            avatar_url: who.avatar_url.clone(),
+        };
+        if self.met.knows(&profile) {
+            return Ok(());
+        }
+        let (told, at) = (profile.clone(), who.issued_at);
+        let changed =
+            self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &told, at)?)).await?;
+        if changed {
+            self.announce(&profile).await?;
+        }
+        self.met.remember(profile);
+        Ok(())
+    }
+
+    /// Tells everybody who shares a room with a user what that user is called now.
+    async fn announce(&self, profile: &Profile) -> Result<(), Refused> {
+        let user = profile.id;
+        let rooms =
+            self.database.read(move |db| Ok::<_, Refused>(store::members::rooms_of(db, user)?)).await?;
+        let frame = frame(&view::Renamed { user: profile });
+        for room in rooms {
+            let _ = self.hub.pass(Passing { room, frame: frame.clone() });
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a user is known who is to be let in somewhere; asks user-svc, with the token of the one who
+    /// lets them in.
+    pub(crate) async fn look_up(&self, user: UserId, token: &str) -> Result<(), Refused> {
+        let known = self.database.read(move |db| Ok::<_, Refused>(store::profiles::find(db, user)?)).await?;
+        if known.is_some() {
+            return Ok(());
+        }
+        let found = self.people.look_up(user, token).await;
+        let profile =
+            found.map_err(|why| Refused::Unavailable(format!("{why:#}")))?.ok_or(Refused::NoSuchUser)?;
+        let now = self.clock.now();
+        self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &profile, now)?)).await?;
+        Ok(())
+    }
+
+    /// Whether a user may write over HTTP at this moment; WebSockets have a pace of their own.
+    pub(crate) fn admit(&self, user: UserId) -> Result<(), Refused> {
+        self.writes.admit(user, self.clock.now()).map_err(|retry| {
+            self.metrics.rate_limited.inc();
+            Refused::TooFast { retry }
+        })
+    }
+
+    /// Tells who follows the room that the user is writing, not too often.
+    pub(crate) fn typing(&self, room: RoomId, user: UserId) {
+        if self.typing.admit((user, room), self.clock.now()).is_ok() {
+            let frame = frame(&view::Typing { room, user });
+            let _ = self.hub.pass(Passing { room, frame });
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `GET /chat/ws`
+
+pub(crate) use crate::ws::open;

@@ -1,0 +1,39 @@
+//! `DELETE /chat/rooms/{room}/members/{user}`
+
+use actix_web::{HttpResponse, delete, web};
+use irongate_shared::{
+    id::UserId,
+    problem::{Document, Problem},
+    token::Identity,
+};
+
+use crate::{
+    chat::Chat,
+    room::{Command, RoomId},
+};
+
+/// Remove a member
+///
+/// For moderators and owners. The member may come back; see bans.
+#[utoipa::path(
+    tag = "members",
+    security(("bearer" = [])),
+    params(("room" = RoomId, Path), ("user" = UserId, Path)),
+    responses(
+        (status = 204, description = "The user is not in the room"),
+        (status = 401, description = "You are not signed in", body = Document),
+        (status = 403, description = "You may not do this", body = Document),
+        (status = 404, description = "There is no such room for you", body = Document),
+    )
+)]
+#[delete("/rooms/{room}/members/{user}")]
+pub(crate) async fn remove(
+    chat: web::Data<Chat>,
+    by: Identity,
+    path: web::Path<(RoomId, UserId)>,
+) -> Result<HttpResponse, Problem> {
+    let (room, user) = path.into_inner();
+    chat.admit(by.user)?;
+    chat.act(room, by.user, Command::Remove { user }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

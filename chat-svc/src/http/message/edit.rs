@@ -1,0 +1,49 @@
+//! `PATCH /chat/rooms/{room}/messages/{seq}`
+
+use actix_web::{HttpResponse, patch, web};
+use irongate_shared::{
+    problem::{Document, Problem},
+    service::input,
+    token::Identity,
+};
+use serde::Deserialize;
+
+use crate::{
+    chat::Chat,
+    room::{Body, Command, RoomId, Seq},
+};
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Edit {
+    #[schema(min_length = 1, max_length = 8000)]
+    body: String,
+}
+
+/// Change what a message of yours says
+#[utoipa::path(
+    tag = "messages",
+    security(("bearer" = [])),
+    params(("room" = RoomId, Path), ("seq" = i64, Path)),
+    request_body = Edit,
+    responses(
+        (status = 204, description = "It says so"),
+        (status = 401, description = "You are not signed in", body = Document),
+        (status = 403, description = "You may not do this", body = Document),
+        (status = 404, description = "There is no such message for you", body = Document),
+        (status = 422, description = "Some of the input is not valid", body = Document),
+    )
+)]
+#[patch("/rooms/{room}/messages/{seq}")]
+pub(crate) async fn edit(
+    chat: web::Data<Chat>,
+    user: Identity,
+    path: web::Path<(RoomId, Seq)>,
+    input::Body(edit): input::Body<Edit>,
+) -> Result<HttpResponse, Problem> {
+    let (room, seq) = path.into_inner();
+    let body = Body::parse(&edit.body).map_err(|why| why.in_field("body"))?;
+    chat.admit(user.user)?;
+    chat.act(room, user.user, Command::Edit { seq, body }).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,60 @@
+//! `POST /chat/rooms/{room}/messages`
+
+use actix_web::{HttpResponse, post, web};
+use irongate_shared::{
+    problem::{Document, Problem},
+    service::input,
+    token::Identity,
+};
+use serde::Deserialize;
+
+use crate::{
+    chat::Chat,
+    room::{Body, ClientId, Command, Message, Outcome, RoomId, Seq},
+};
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewMessage {
+    /// Your own name for the message, such as a UUID. Sent twice, it is stored once, and both answers are the same.
+    #[schema(min_length = 1, max_length = 64)]
+    cid: String,
+    #[schema(example = "hi", min_length = 1, max_length = 8000)]
+    body: String,
+    /// The seq of the message that this one answers.
+    reply_to: Option<Seq>,
+}
+
+/// Send a message
+#[utoipa::path(
+    tag = "messages",
+    security(("bearer" = [])),
+    params(("room" = RoomId, Path)),
+    request_body = NewMessage,
+    responses(
+        (status = 201, description = "The message is stored", body = Message),
+        (status = 401, description = "You are not signed in", body = Document),
+        (status = 403, description = "You may not write here", body = Document),
+        (status = 404, description = "There is no such room for you", body = Document),
+        (status = 422, description = "Some of the input is not valid", body = Document),
+        (status = 429, description = "Too many messages", body = Document),
+        (status = 503, description = "Not stored; send it again with the same cid", body = Document),
+    )
+)]
+#[post("/rooms/{room}/messages")]
+pub(crate) async fn send(
+    chat: web::Data<Chat>,
+    user: Identity,
+    room: web::Path<RoomId>,
+    input::Body(new): input::Body<NewMessage>,
+) -> Result<HttpResponse, Problem> {
+    let cid = ClientId::parse(&new.cid).map_err(|why| why.in_field("cid"))?;
+    let body = Body::parse(&new.body).map_err(|why| why.in_field("body"))?;
+    let sent = chat.act(*room, user.user, Command::Send { cid, body, reply_to: new.reply_to }).await?;
+    match sent {
+        Outcome::Sent(message) => Ok(HttpResponse::Created().json(message)),
+        Outcome::Logged(_) | Outcome::Done => {
+            Err(Problem::internal(anyhow::anyhow!("a message was sent and none came back")))
+        }
+    }
+}

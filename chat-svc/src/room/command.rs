@@ -1,0 +1,81 @@
+//! What a user asks of a room, and what came of it.
+
+use irongate_shared::{clock::Timestamp, id::UserId};
+
+use super::{Body, ClientId, Emoji, Kind, Message, Role, RoomName, Seq, Topic};
+
+/// A change that a user asks for. Repeating one that was done changes nothing more, so a lane may run it again when it
+/// does not know whether the first try was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    Create {
+        kind: Kind,
+        name: RoomName,
+        topic: Topic,
+    },
+    /// The direct room with `with`, made if there is none.
+    OpenDirect {
+        with: UserId,
+    },
+    Change {
+        name: Option<RoomName>,
+        topic: Option<Topic>,
+    },
+    Delete,
+    Join,
+    Leave,
+    Invite {
+        user: UserId,
+    },
+    Remove {
+        user: UserId,
+    },
+    SetRole {
+        user: UserId,
+        role: Role,
+    },
+    Ban {
+        user: UserId,
+        until: Option<Timestamp>,
+        reason: Option<Topic>,
+    },
+    Unban {
+        user: UserId,
+    },
+    /// Until then the member reads but does not write; `None` ends it.
+    Mute {
+        user: UserId,
+        until: Option<Timestamp>,
+    },
+    Send {
+        cid: ClientId,
+        body: Body,
+        reply_to: Option<Seq>,
+    },
+    Edit {
+        seq: Seq,
+        body: Body,
+    },
+    DeleteMessage {
+        seq: Seq,
+    },
+    React {
+        seq: Seq,
+        emoji: Emoji,
+        on: bool,
+    },
+    Read {
+        seq: Seq,
+    },
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// The message is in the log, by this command or by an earlier one with the same client id.
+    Sent(Box<Message>),
+    /// An event took this seq.
+    Logged(Seq),
+    /// It was so already, or it is nothing that the log holds.
+    Done,
+}

@@ -1,0 +1,163 @@
+//! Table `messages`.
+
+use diesel::prelude::*;
+use irongate_shared::{clock::Timestamp, db::Db, id::UserId, on_inner};
+
+use super::schema::messages;
+use crate::room::{Message, RoomId, Seq};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = messages)]
+pub(super) struct Row {
+    room_id: RoomId,
+    pub(super) seq: Seq,
+    sender_id: UserId,
+    client_id: String,
+    body: Option<String>,
+    reply_to: Option<Seq>,
+    created_at_ms: Timestamp,
+    edited_at_ms: Option<Timestamp>,
+    deleted_at_ms: Option<Timestamp>,
+}
+
+impl From<Row> for Message {
+    fn from(row: Row) -> Self {
+        Self {
+            room: row.room_id,
+            seq: row.seq,
+            from: row.sender_id,
+            cid: row.client_id,
+            ts: row.created_at_ms,
+            body: row.body,
+            reply_to: row.reply_to,
+            edited_at: row.edited_at_ms,
+            deleted: row.deleted_at_ms.is_some(),
+            reactions: Vec::new(),
+        }
+    }
+}
+
+// Without this SQLite would get one statement per row.
+#[derive(Insertable)]
+#[diesel(table_name = messages, treat_none_as_default_value = false)]
+struct NewRow<'a> {
+    room_id: RoomId,
+    seq: Seq,
+    sender_id: UserId,
+    client_id: &'a str,
+    body: Option<&'a str>,
+    reply_to: Option<Seq>,
+    created_at_ms: Timestamp,
+}
+
+pub(crate) fn insert_all(db: &mut Db, new: &[Message]) -> QueryResult<()> {
+    let rows: Vec<_> = new
+        .iter()
+        .map(|message| NewRow {
+            room_id: message.room,
+            seq: message.seq,
+            sender_id: message.from,
+            client_id: &message.cid,
+            body: message.body.as_deref(),
+            reply_to: message.reply_to,
+            created_at_ms: message.ts,
+        })
+        .collect();
+    on_inner!(db, connection => diesel::insert_into(messages::table).values(&rows).execute(connection))?;
+    Ok(())
+}
+
+pub(crate) fn find(db: &mut Db, room: RoomId, seq: Seq) -> QueryResult<Option<Message>> {
+    let row: Option<Row> = messages::table.find((room, seq)).select(Row::as_select()).first(db).optional()?;
+    Ok(row.map(Message::from))
+}
+
+/// A sender's own names for messages.
+pub(crate) type SentAs = (RoomId, UserId, String);
+
+/// The messages among these that are stored already.
+pub(crate) fn sent_as(db: &mut Db, names: &[SentAs]) -> QueryResult<Vec<Message>> {
+    let rows: Vec<Row> = match db {
+        Db::Pg(connection) => {
+            use diesel::sql_types::{Array, Bool, Text};
+            let of_names = diesel::dsl::sql::<Bool>(
+                "(messages.room_id, messages.sender_id, messages.client_id) IN (SELECT * FROM unnest(",
+            )
+            .bind::<Array<Text>, _>(names.iter().map(|(room, ..)| room.as_str()).collect::<Vec<_>>())
+            .sql(", ")
+            .bind::<Array<Text>, _>(names.iter().map(|(_, sender, _)| sender.as_str()).collect::<Vec<_>>())
+            .sql(", ")
+            .bind::<Array<Text>, _>(names.iter().map(|(.., cid)| cid.as_str()).collect::<Vec<_>>())
+            .sql("))");
+            messages::table.filter(of_names).select(Row::as_select()).load(connection)?
+        }
+        Db::Sqlite(connection) => {
+            let mut found = Vec::new();
+            for (room, sender, cid) in names {
+                let one = messages::table
+                    .filter(messages::room_id.eq(room))
+                    .filter(messages::sender_id.eq(sender))
+                    .filter(messages::client_id.eq(cid))
+                    .select(Row::as_select());
+                found.extend(one.first(connection).optional()?);
+            }
+            found
+        }
+    };
+    Ok(rows.into_iter().map(Message::from).collect())
+}
+
+pub(crate) fn edit(db: &mut Db, room: RoomId, seq: Seq, body: &str, at: Timestamp) -> QueryResult<()> {
+    diesel::update(messages::table.find((room, seq)))
+        .set((messages::body.eq(body), messages::edited_at_ms.eq(at)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Empties the message; its place in the log stays.
+pub(crate) fn delete(db: &mut Db, room: RoomId, seq: Seq, at: Timestamp) -> QueryResult<()> {
+    diesel::update(messages::table.find((room, seq)))
+        .set((messages::body.eq(None::<String>), messages::deleted_at_ms.eq(at)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// The newest messages before `before`, oldest first.
+pub(crate) fn before(db: &mut Db, room: RoomId, before: Seq, limit: i64) -> QueryResult<Vec<Message>> {
+    let rows: Vec<Row> = messages::table
+        .filter(messages::room_id.eq(room).and(messages::seq.lt(before)))
+        .order(messages::seq.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .load(db)?;
+    Ok(rows.into_iter().rev().map(Message::from).collect())
+}
+
+/// The oldest messages after `after`, oldest first.
+pub(crate) fn after(db: &mut Db, room: RoomId, after: Seq, limit: i64) -> QueryResult<Vec<Message>> {
+    let rows: Vec<Row> = messages::table
+        .filter(messages::room_id.eq(room).and(messages::seq.gt(after)))
+        .order(messages::seq)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(db)?;
+    Ok(rows.into_iter().map(Message::from).collect())
+}
+
+/// How many messages of others a user has not read, counted up to `most`.
+pub(crate) fn unread(db: &mut Db, room: RoomId, user: UserId, read: Seq, most: i64) -> QueryResult<usize> {
+    let seqs: Vec<Seq> = messages::table
+        .filter(messages::room_id.eq(room).and(messages::seq.gt(read)).and(messages::sender_id.ne(user)))
+        .limit(most)
+        .select(messages::seq)
+        .load(db)?;
+    Ok(seqs.len())
+}
+
+/// What these messages say now; deleted ones say nothing.
+pub(crate) fn bodies(db: &mut Db, room: RoomId, seqs: &[Seq]) -> QueryResult<Vec<(Seq, Option<String>)>> {
+    messages::table
+        .filter(messages::room_id.eq(room).and(messages::seq.eq_any(seqs)))
+        .select((messages::seq, messages::body))
+        .load(db)
+}

@@ -1,0 +1,29 @@
+//! The WebSocket `/chat/ws`, protocol `chat.v1.json` (`docs/chat-protocol.md`).
+//!
+//! ```text
+//! handshake.rs   may this client come in: token, origin, limits; plain HTTP answers before the upgrade
+//! guard.rs       refuses frames by their declared length, before anything buffers them
+//! connection.rs  one task per socket: what goes out, what comes in, when to close
+//! command.rs     what a client's frame asks for
+//! follow.rs      joins: from a room's log to its live events without a gap
+//! worker.rs      the sockets of one thread: deliveries, heartbeats, revocations, drain
+//! outbox.rs      what waits for a socket, bounded in bytes
+//! ```
+//!
+//! A socket lives on one worker thread with everything that concerns it, so there are no locks; workers share the hub
+//! and the lanes alone.
+
+mod close;
+mod command;
+mod connection;
+mod follow;
+mod frames;
+mod guard;
+mod handshake;
+mod outbox;
+mod socket_options;
+mod worker;
+
+pub(crate) use handshake::{Door, open};
+pub(crate) use socket_options::set as set_socket_options;
+pub(crate) use worker::Worker;

@@ -1,0 +1,29 @@
+//! chat-svc through the doors that clients take: HTTP and WebSocket, on SQLite and on PostgreSQL.
+//!
+//! - `rooms`, `messages`, `moderation`: what can be done in rooms, mostly over HTTP
+//! - `live`: the WebSocket: order, resume, replay
+//! - `people`: names and pictures
+//! - `replicas`: three of them over PostgreSQL and Redis
+//! - `lossless`: tries to prove that something is lost
+//! - `hostile`: clients that misbehave
+//! - `service`: health, documents, start and stop
+//!
+//! [`support`] starts the service in this process and speaks to it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that finds something else than it expects fails, saying what"
+)]
+
+mod hostile;
+mod live;
+mod lossless;
+mod messages;
+mod moderation;
+mod people;
+mod replicas;
+mod rooms;
+mod service;
+mod support;

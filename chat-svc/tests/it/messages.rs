@@ -1,0 +1,111 @@
+//! Sending, reading, changing.
+
+use serde_json::json;
+
+use crate::support::on_both;
+
+on_both! {
+    async fn a_message_sent_twice_is_stored_once_whichever_way_it_comes(app) {
+        let ann = app.user("ann");
+        let room = ann.create_room("public", "Garden").await;
+        let path = format!("/chat/rooms/{room}/messages");
+        let mut socket = ann.connect().await;
+
+        let first = ann.post(&path, json!({ "cid": "c-1", "body": "hi" })).await.expect(201);
+        let again = ann.post(&path, json!({ "cid": "c-1", "body": "other words" })).await.expect(201);
+        let third = socket.send(&room, "c-1", "hi").await;
+
+        assert_eq!(first, again);
+        assert_eq!(third["seq"], first["seq"]);
+        assert_eq!(ann.bodies(&room).await, ["hi"]);
+    }
+
+    async fn history_is_read_in_pages_both_ways(app) {
+        let ann = app.user("ann");
+        let room = ann.create_room("public", "Garden").await;
+        for number in 0..25 {
+            ann.send(&room, &number.to_string()).await;
+        }
+        let path = format!("/chat/rooms/{room}/messages");
+        let seqs = |page: &serde_json::Value| -> Vec<i64> {
+            page["items"].as_array().unwrap().iter().map(|item| item["seq"].as_i64().unwrap()).collect()
+        };
+
+        let newest = ann.get(&format!("{path}?limit=10")).await.expect(200);
+        let older = ann.get(&format!("{path}?limit=10&before={}", newest["next_cursor"].as_str().unwrap())).await.expect(200);
+        let after = ann.get(&format!("{path}?limit=10&after=2")).await.expect(200);
+        let around = ann.get(&format!("{path}?limit=4&around=10")).await.expect(200);
+
+        assert_eq!(seqs(&newest), (17..=26).collect::<Vec<_>>());
+        assert_eq!(seqs(&older), (7..=16).collect::<Vec<_>>());
+        assert_eq!(seqs(&after), (3..=12).collect::<Vec<_>>());
+        assert_eq!(seqs(&around), [8, 9, 10, 11]);
+        ann.get(&format!("{path}?before=3&after=1")).await.expect(422);
+    }
+
+    async fn unread_counts_the_messages_of_others_until_they_are_read(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        ann.send(&room, "before bob came").await;
+        bob.join_room(&room).await;
+        let last = ann.send(&room, "one").await;
+        ann.send(&room, "two").await;
+        bob.send(&room, "my own").await;
+        let path = format!("/chat/rooms/{room}");
+
+        assert_eq!(bob.get(&path).await.expect(200)["unread"], 2);
+        bob.put(&format!("{path}/read"), json!({ "seq": last["seq"] })).await.expect(204);
+        assert_eq!(bob.get(&path).await.expect(200)["unread"], 1);
+        bob.put(&format!("{path}/read"), json!({ "seq": 1 })).await.expect(204);
+        assert_eq!(bob.get(&path).await.expect(200)["unread"], 1);
+        bob.put(&format!("{path}/read"), json!({ "seq": 1_000_000 })).await.expect(204);
+        let shown = bob.get(&path).await.expect(200);
+        assert_eq!((&shown["unread"], &shown["member"]["last_read_seq"]), (&json!(0), &shown["last_seq"]));
+    }
+
+    async fn edits_deletes_and_reactions_show_in_the_history(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        bob.join_room(&room).await;
+        let path = format!("/chat/rooms/{room}/messages");
+        let hello = ann.send(&room, "helo").await["seq"].clone();
+        let oops = ann.send(&room, "oops").await["seq"].clone();
+        let thumb = "%F0%9F%91%8D";
+
+        bob.patch(&format!("{path}/{hello}"), json!({ "body": "mine now" })).await.expect(403);
+        ann.patch(&format!("{path}/{hello}"), json!({ "body": "hello" })).await.expect(204);
+        bob.put(&format!("{path}/{hello}/reactions/{thumb}"), json!(null)).await.expect(204);
+        ann.put(&format!("{path}/{hello}/reactions/{thumb}"), json!(null)).await.expect(204);
+        ann.put(&format!("{path}/{hello}/reactions/{thumb}"), json!(null)).await.expect(204);
+        bob.put(&format!("{path}/{oops}/reactions/{thumb}"), json!(null)).await.expect(204);
+        bob.delete(&format!("{path}/{oops}")).await.expect(403);
+        ann.delete(&format!("{path}/{oops}")).await.expect(204);
+        ann.patch(&format!("{path}/{oops}"), json!({ "body": "back" })).await.expect(404);
+        ann.put(&format!("{path}/999/reactions/{thumb}"), json!(null)).await.expect(404);
+        ann.put(&format!("{path}/{hello}/reactions/yes"), json!(null)).await.expect(422);
+
+        let page = ann.get(&path).await.expect(200);
+        let [hello, oops] = page["items"].as_array().unwrap().as_slice() else { panic!("{page}") };
+        assert_eq!(hello["body"], "hello");
+        assert!(hello["edited_at"].is_string());
+        assert_eq!(hello["reactions"], json!([{ "emoji": "👍", "users": [bob.id, ann.id] }]));
+        assert_eq!((&oops["body"], &oops["deleted"]), (&json!(null), &json!(true)));
+        assert_eq!(oops["reactions"], json!(null));
+        bob.delete(&format!("{path}/{}/reactions/{thumb}", hello["seq"])).await.expect(204);
+        let page = ann.get(&path).await.expect(200);
+        assert_eq!(page["items"][0]["reactions"], json!([{ "emoji": "👍", "users": [ann.id] }]));
+    }
+
+    async fn whoever_is_not_a_member_of_a_public_room_reads_and_does_not_write(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        ann.send(&room, "hi").await;
+        let path = format!("/chat/rooms/{room}/messages");
+
+        assert_eq!(bob.bodies(&room).await, ["hi"]);
+        let problem = bob.post(&path, json!({ "cid": "1", "body": "x" })).await.expect(403);
+        assert_eq!(problem["type"], "urn:irongate:problem:not-a-member");
+        let refused = bob.connect().await.ask(json!({ "t": "join", "room": room })).await;
+        assert_eq!(refused["code"], "not_a_member");
+    }
+}

@@ -1,0 +1,7 @@
+DROP TABLE profiles;
+DROP TABLE reactions;
+DROP TABLE room_events;
+DROP TABLE messages;
+DROP TABLE bans;
+DROP TABLE members;
+DROP TABLE rooms;
