@@ -19,3 +19,4 @@ mod session;
 mod sign_in;
 mod throttle;
 mod token;
+mod walkthrough;
