@@ -47,7 +47,8 @@ impl From<GrantError> for Problem {
 impl Clients {
     /// Reads each client's secret; makes those that nobody has needed yet.
     pub(crate) fn installed(platform: &Platform) -> std::io::Result<Self> {
-        let read = |(id, scopes): (&'static str, &'static [Scope])| Ok((id, (client_secret(platform, id)?, scopes)));
+        let read =
+            |(id, scopes): (&'static str, &'static [Scope])| Ok((id, (client_secret(platform, id)?, scopes)));
         CLIENTS.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 

@@ -1,11 +1,6 @@
 //! Showing that an e-mail address is one's own.
 
-use irongate_shared::{
-    db::DbError,
-    id::UserId,
-    problem::Problem,
-    service::Client,
-};
+use irongate_shared::{db::DbError, id::UserId, problem::Problem, service::Client};
 
 use crate::{
     Auth,

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Whom auth-svc tells what it knows first.
-pub(crate) const TO_USERS: Route = Route { source: "auth-svc", destination: "user-svc", path: "/user/events" };
+pub(crate) const TO_USERS: Route =
+    Route { source: "auth-svc", destination: "user-svc", path: "/user/events" };
 
 impl Auth {
     /// Takes an event in. One that came before changes nothing.
@@ -54,7 +55,8 @@ impl Auth {
                     // user-svc barred the user until this moment: from here on tokens say what is true now.
                     revocation::lift(db, id, change.at)?;
                 }
-                let address_is_new = before.is_none_or(|before| key(&before.email) != key(&change.user.email));
+                let address_is_new =
+                    before.is_none_or(|before| key(&before.email) != key(&change.user.email));
                 let unproven = !change.user.email_verified && change.status == AccountStatus::Active;
                 let registered = change.version == 1 && !mails::has_link(db, id, now)?;
                 if unproven && ((is_news && address_is_new) || registered) {

@@ -99,7 +99,8 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
     let Started { settings, platform, shutdown } = started;
     settings.warn();
     let registry = Registry::new();
-    let master = secret::installed(&platform.secrets, "master.key").context("the installation's master key")?;
+    let master =
+        secret::installed(&platform.secrets, "master.key").context("the installation's master key")?;
     let master = token::MasterKey::new(master);
     let database = Database::open(&platform.database, settings.database_connections).await?;
     let issuer = platform.issuer();

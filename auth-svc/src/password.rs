@@ -105,12 +105,11 @@ impl Auth {
     }
 
     /// Mails a link to choose a new password with, if somebody has the address. Who asks is not told.
-    pub(crate) async fn mail_reset_link(&self, email: &str, client: &Client) -> Result<(), DbError> {
-        let (email, now, origin, ip) = (key(email), self.clock.now(), self.origin.clone(), client.ip);
+    pub(crate) async fn mail_reset_link(&self, email: &str) -> Result<(), DbError> {
+        let (email, now, origin) = (key(email), self.clock.now(), self.origin.clone());
         self.database
             .write(move |db| {
                 let subject = Subject::MailTo(email.clone());
-                throttle::count(db, &[Subject::MailFrom(ip)], now)?;
                 if throttle::look(db, std::slice::from_ref(&subject), now)?.is_err() {
                     return Ok(());
                 }
@@ -125,17 +124,24 @@ impl Auth {
             .await
     }
 
-    /// Whether mail may be asked for from this address.
+    /// Whether mail may be asked for from this address; counts that it was.
     pub(crate) async fn may_ask_for_mail(&self, client: &Client) -> Result<(), PasswordError> {
-        let (now, ip) = (self.clock.now(), client.ip);
+        let (now, from) = (self.clock.now(), [Subject::MailFrom(client.ip)]);
         self.database
-            .read(move |db| throttle::look(db, &[Subject::MailFrom(ip)], now))
-            .await?
-            .map_err(PasswordError::from)
+            .write(move |db| {
+                throttle::look(db, &from, now)??;
+                Ok(throttle::count(db, &from, now)?)
+            })
+            .await
     }
 
     /// Sets a new password with a mailed link; all sessions end. Whoever reads the mail owns the address.
-    pub(crate) async fn reset_password(&self, token: &str, new: &str, client: Client) -> Result<(), PasswordError> {
+    pub(crate) async fn reset_password(
+        &self,
+        token: &str,
+        new: &str,
+        client: Client,
+    ) -> Result<(), PasswordError> {
         let now = self.clock.now();
         let sought = token.to_owned();
         let account = self

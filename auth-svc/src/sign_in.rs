@@ -30,7 +30,7 @@ pub(crate) struct SignedIn {
 /// What the right password comes to.
 #[derive(Debug)]
 pub(crate) enum Admitted {
-    SignedIn(SignedIn),
+    SignedIn(Box<SignedIn>),
     /// The second factor is asked for.
     Challenged(Challenge),
 }
@@ -137,7 +137,9 @@ impl Auth {
         let now = self.clock.now();
         let (credential, upgraded) = match (found, verdict) {
             // SECURITY: user enumeration: a deleted account answers as one that never was.
-            (Some(credential), Verdict::Right { upgraded }) if credential.status() != AccountStatus::Deleted => {
+            (Some(credential), Verdict::Right { upgraded })
+                if credential.status() != AccountStatus::Deleted =>
+            {
                 (credential, upgraded)
             }
             (found, _) => {
@@ -165,7 +167,14 @@ impl Auth {
                     return Ok(Err(challenge));
                 }
                 audit::record(db, Event::SignedIn, Some(credential.user_id), &client, now)?;
-                Ok::<_, SignInError>(Ok(session::open(db, &succession, credential.user_id, &client, now, &settings)?))
+                Ok::<_, SignInError>(Ok(session::open(
+                    db,
+                    &succession,
+                    credential.user_id,
+                    &client,
+                    now,
+                    &settings,
+                )?))
             })
             .await?;
         let (session, refresh) = match opened {
@@ -173,6 +182,6 @@ impl Auth {
             Err(challenge) => return Ok(Admitted::Challenged(challenge)),
         };
         let access = self.signer.mint(&user, session).await?;
-        Ok(Admitted::SignedIn(SignedIn { access, refresh, user }))
+        Ok(Admitted::SignedIn(Box::new(SignedIn { access, refresh, user })))
     }
 }

@@ -106,12 +106,18 @@ pub(crate) struct TooMany(pub Duration);
 
 impl From<TooMany> for Problem {
     fn from(TooMany(wait): TooMany) -> Self {
-        Self::new(kind::TOO_MANY_REQUESTS).detail("Too many attempts. Please wait a little.").retry_after(wait)
+        Self::new(kind::TOO_MANY_REQUESTS)
+            .detail("Too many attempts. Please wait a little.")
+            .retry_after(wait)
     }
 }
 
 /// Whether an attempt may be made now: `Err` within `Ok` when not.
-pub(crate) fn look(db: &mut Db, subjects: &[Subject], now: Timestamp) -> Result<Result<(), TooMany>, DbError> {
+pub(crate) fn look(
+    db: &mut Db,
+    subjects: &[Subject],
+    now: Timestamp,
+) -> Result<Result<(), TooMany>, DbError> {
     let keys: Vec<_> = subjects.iter().map(|subject| subject.key().to_vec()).collect();
     let wait = throttles::latest_of(db, &keys)?.map_or(Duration::ZERO, |not_before| not_before.since(now));
     Ok(if wait.is_zero() { Ok(()) } else { Err(TooMany(wait)) })

@@ -68,7 +68,9 @@ impl PeerError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Away(_) | Self::NoToken(_) => true,
-            Self::Refused(status) => status.is_server_error() || matches!(status.as_u16(), 401 | 404 | 408 | 429),
+            Self::Refused(status) => {
+                status.is_server_error() || matches!(status.as_u16(), 401 | 404 | 408 | 429)
+            }
         }
     }
 }
@@ -147,7 +149,9 @@ impl Peer {
         }
         let mut builder = Client::builder().timeout(PATIENCE).connect_timeout(PATIENCE / 2);
         // Read anew with every client: the gateway makes it at its own first start.
-        if let Some(authority) = std::fs::read(&self.authority).ok().and_then(|pem| Certificate::from_pem(&pem).ok()) {
+        if let Some(authority) =
+            std::fs::read(&self.authority).ok().and_then(|pem| Certificate::from_pem(&pem).ok())
+        {
             builder = builder.tls_certs_merge([authority]);
         }
         let client = builder.build().map_err(PeerError::Away)?;

@@ -89,9 +89,7 @@ impl Accounts {
         let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let file = format!("{name}.jpg");
         let stored = file.clone();
-        self.database
-            .write(move |db| Ok::<_, AvatarError>(avatars::put(db, user, &stored, &jpeg)?))
-            .await?;
+        self.database.write(move |db| Ok::<_, AvatarError>(avatars::put(db, user, &stored, &jpeg)?)).await?;
         self.change(user, IfMatch::Any, None, move |user| user.avatar = Some(file)).await?;
         Ok(())
     }
@@ -146,7 +144,8 @@ mod tests {
 
     fn png(width: u32, height: u32) -> Vec<u8> {
         let mut file = Vec::new();
-        let picture = DynamicImage::ImageRgb8(image::RgbImage::from_pixel(width, height, image::Rgb([200, 10, 10])));
+        let picture =
+            DynamicImage::ImageRgb8(image::RgbImage::from_pixel(width, height, image::Rgb([200, 10, 10])));
         picture.write_to(&mut Cursor::new(&mut file), ImageFormat::Png).unwrap();
         file
     }
@@ -171,7 +170,10 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_or_too_large_is_refused() {
-        assert!(matches!(square_jpeg(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), Err(AvatarError::NoPicture)));
+        assert!(matches!(
+            square_jpeg(b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+            Err(AvatarError::NoPicture)
+        ));
         assert!(matches!(square_jpeg(b""), Err(AvatarError::NoPicture)));
         assert!(matches!(square_jpeg(&png(10, 10)[..40]), Err(AvatarError::NoPicture)));
         assert!(matches!(square_jpeg(&png(MOST_SIDE + 1, 1)), Err(AvatarError::TooLarge)));

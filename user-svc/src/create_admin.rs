@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use irongate_shared::{
-    account::User, clock::Clock, config::Platform, db::Database, password::Hasher, problem::Problem, token::Role,
+    account::User, clock::Clock, config::Platform, db::Database, password::Hasher, problem::Problem,
+    token::Role,
 };
 
 use crate::{

@@ -23,6 +23,7 @@ mod upkeep;
 use std::{process::ExitCode, sync::Arc};
 
 use actix_web::web;
+use anyhow::Context as _;
 use irongate_shared::{
     clock::Clock,
     db::Database,
@@ -33,7 +34,6 @@ use irongate_shared::{
     service::{self, Program, Service, Started},
     token::Verifier,
 };
-use anyhow::Context as _;
 use prometheus::Registry;
 use tokio_util::task::TaskTracker;
 

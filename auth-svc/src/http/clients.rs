@@ -45,7 +45,8 @@ impl FromRequest for Basic {
         let value = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let pair = value.and_then(|value| {
             let (scheme, encoded) = value.split_once(' ')?;
-            let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+            let decoded =
+                STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
             let text = String::from_utf8(decoded).ok()?;
             text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
         });
@@ -72,7 +73,9 @@ pub(crate) async fn token(
     })?;
     let request = form.into_inner();
     if request.grant_type != "client_credentials" {
-        return Err(Problem::new(kind::INVALID_INPUT).field("grant_type", "Only client_credentials is granted here."));
+        return Err(
+            Problem::new(kind::INVALID_INPUT).field("grant_type", "Only client_credentials is granted here.")
+        );
     }
     let credentials = basic.or_else(|| request.client_id.zip(request.client_secret));
     let (id, secret) = credentials.unwrap_or_default();

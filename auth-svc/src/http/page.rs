@@ -16,7 +16,12 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     /// A page of `rows`, of which one more than `limit` was asked for to know whether more follow.
-    pub(crate) fn of<R>(mut rows: Vec<R>, limit: Limit, place: impl Fn(&R) -> &str, item: impl Fn(R) -> T) -> Self {
+    pub(crate) fn of<R>(
+        mut rows: Vec<R>,
+        limit: Limit,
+        place: impl Fn(&R) -> &str,
+        item: impl Fn(R) -> T,
+    ) -> Self {
         let more = rows.len() > limit.0;
         rows.truncate(limit.0);
         let next_cursor = rows.last().filter(|_| more).map(|row| URL_SAFE_NO_PAD.encode(place(row)));

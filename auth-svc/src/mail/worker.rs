@@ -3,14 +3,13 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use irongate_shared::{
-    clock::Timestamp,
-    config::Platform,
-    db::DbError,
-};
+use irongate_shared::{clock::Timestamp, config::Platform, db::DbError};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
-    message::{Mailbox, header::ContentType},
+    message::{
+        Body, Mailbox,
+        header::{ContentTransferEncoding, ContentType},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +30,15 @@ const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 86_400);
 
 /// Where mails go.
 pub(crate) enum Transport {
-    Smtp { server: AsyncSmtpTransport<Tokio1Executor>, from: Mailbox },
+    Smtp {
+        server: AsyncSmtpTransport<Tokio1Executor>,
+        from: Mailbox,
+    },
     /// For an installation without a mail server: one `.eml` file a mail.
-    Files { folder: PathBuf, from: Mailbox },
+    Files {
+        folder: PathBuf,
+        from: Mailbox,
+    },
 }
 
 impl Transport {
@@ -62,7 +67,7 @@ impl Transport {
             // RFC 3834 §5: nobody's holiday answer is wanted.
             .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
-            .body(mail.body.clone())?;
+            .body(unfolded(&mail.body))?;
         match self {
             Self::Smtp { server, .. } => {
                 server.send(message).await?;
@@ -78,6 +83,13 @@ impl Transport {
         }
         Ok(())
     }
+}
+
+/// A link stays on one line, as whoever opens the file without a mail program expects: our lines are far below the
+/// 998 characters of RFC 5322 §2.1.1.
+fn unfolded(text: &str) -> Body {
+    let plain = Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::SevenBit);
+    plain.unwrap_or_else(|_| Body::new(text.to_owned()))
 }
 
 #[derive(Debug, Clone)]
@@ -128,7 +140,13 @@ async fn send_one(auth: &Auth, transport: &Transport) -> Result<bool, DbError> {
         Ok(()) => true,
         Err(why) => {
             let given_up = now.since(mail.created_at_ms) > GIVEN_UP_AFTER;
-            tracing::warn!(mail = mail.id, attempts = mail.attempts + 1, given_up, reason = format!("{why:#}"), "a mail was not sent");
+            tracing::warn!(
+                mail = mail.id,
+                attempts = mail.attempts + 1,
+                given_up,
+                reason = format!("{why:#}"),
+                "a mail was not sent"
+            );
             given_up
         }
     };

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use irongate_shared::{
+    account::User,
     clock::Timestamp,
     db::{Db, DbError},
-    id::UserId,
+    id::{SessionId, UserId},
     problem::{Kind, Problem},
     secret::random_key,
     service::Client,
@@ -124,9 +125,11 @@ pub(super) fn accept(
     }
 }
 
-enum Outcome {
-    Wrong,
-    Right { session: irongate_shared::id::SessionId, token: session::RefreshToken, user: irongate_shared::account::User },
+/// What the right code opens.
+struct Opened {
+    session: SessionId,
+    token: session::RefreshToken,
+    user: User,
 }
 
 impl Auth {
@@ -141,7 +144,7 @@ impl Auth {
         let (hash, now) = (Sha256::digest(token).to_vec(), self.clock.now());
         let (sealer, succession, settings) =
             (self.totp_sealer.clone(), self.succession.clone(), self.settings.clone());
-        let (outcome, refresh_in) = self
+        let (opened, refresh_in) = self
             .database
             .write(move |db| {
                 let challenge =
@@ -153,7 +156,7 @@ impl Auth {
                 if !accept(db, &sealer, user, &code, now)? {
                     throttle::count(db, &[proof], now)?;
                     audit::record(db, Event::SignInFailed, Some(user), &client, now)?;
-                    return Ok((Outcome::Wrong, refresh_in));
+                    return Ok((None, refresh_in));
                 }
                 mfa::delete_challenge(db, &hash)?;
                 throttle::forgive(db, &proof)?;
@@ -161,15 +164,11 @@ impl Auth {
                 audit::record(db, Event::SignedIn, Some(user), &client, now)?;
                 let (session, token) = session::open(db, &succession, user, &client, now, &settings)?;
                 let user = credential.user().map_err(SignInError::from)?;
-                Ok::<_, ChallengeError>((Outcome::Right { session, token, user }, refresh_in))
+                Ok::<_, ChallengeError>((Some(Opened { session, token, user }), refresh_in))
             })
             .await?;
-        match outcome {
-            Outcome::Wrong => Err(ChallengeError::WrongCode),
-            Outcome::Right { session, token, user } => {
-                let access = self.signer.mint(&user, session).await.map_err(SignInError::from)?;
-                Ok((SignedIn { access, refresh: token, user }, refresh_in))
-            }
-        }
+        let Opened { session, token, user } = opened.ok_or(ChallengeError::WrongCode)?;
+        let access = self.signer.mint(&user, session).await.map_err(SignInError::from)?;
+        Ok((SignedIn { access, refresh: token, user }, refresh_in))
     }
 }

@@ -56,9 +56,8 @@ impl From<diesel::result::Error> for MfaError {
 impl From<MfaError> for Problem {
     fn from(why: MfaError) -> Self {
         match why {
-            MfaError::WrongCode => {
-                Self::new(kind::INVALID_INPUT).field("code", "Wait for the next code of your app and try that.")
-            }
+            MfaError::WrongCode => Self::new(kind::INVALID_INPUT)
+                .field("code", "Wait for the next code of your app and try that."),
             MfaError::OnAlready => {
                 Self::new(kind::CONFLICT).detail("Two-step sign-in is on. Switch it off to set it up anew.")
             }

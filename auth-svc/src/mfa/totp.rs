@@ -37,7 +37,9 @@ fn code_at(secret: &[u8], step: i64) -> String {
 
 /// What the app reads from the QR code.
 pub(super) fn otpauth_url(issuer: &str, account: &str, secret: &str) -> String {
-    let label = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+    let label = |text: &str| {
+        url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    };
     let (issuer, account) = (label(issuer), label(account));
     format!("otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}")
 }

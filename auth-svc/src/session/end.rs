@@ -26,7 +26,12 @@ use crate::{
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// Ends a session: its refresh tokens are worth nothing, its access tokens are refused until the last has run out.
-pub(crate) fn end(db: &mut Db, session: SessionId, now: Timestamp, settings: &Settings) -> Result<bool, DbError> {
+pub(crate) fn end(
+    db: &mut Db,
+    session: SessionId,
+    now: Timestamp,
+    settings: &Settings,
+) -> Result<bool, DbError> {
     let was_live = sessions::end(db, session, now)?;
     let last_token = now + settings.access_lifetime.get() + MARGIN;
     revocation::revoke(db, Revocation::Session(session), now, last_token)?;

@@ -34,7 +34,11 @@ use crate::{
 };
 
 /// The credential of a user for whom tokens may be made at this moment, asked in the transaction that makes them.
-pub(crate) fn may_have_tokens(db: &mut Db, user: UserId, now: Timestamp) -> Result<CredentialRow, SignInError> {
+pub(crate) fn may_have_tokens(
+    db: &mut Db,
+    user: UserId,
+    now: Timestamp,
+) -> Result<CredentialRow, SignInError> {
     let credential = credentials::of(db, user)?.ok_or(SignInError::WrongPassword)?;
     match credential.status() {
         AccountStatus::Deleted | AccountStatus::Erased => Err(SignInError::WrongPassword),

@@ -59,9 +59,12 @@ impl From<RefreshError> for Problem {
             RefreshError::Missing | RefreshError::Unknown | RefreshError::Ended => {
                 Self::new(SESSION_ENDED).detail("Sign in again.")
             }
-            RefreshError::Reused => Self::new(SESSION_ENDED)
-                .detail("A refresh token was used twice, so the session was ended to be safe. Sign in again."),
-            RefreshError::SignIn(SignInError::WrongPassword) => Self::new(SESSION_ENDED).detail("Sign in again."),
+            RefreshError::Reused => Self::new(SESSION_ENDED).detail(
+                "A refresh token was used twice, so the session was ended to be safe. Sign in again.",
+            ),
+            RefreshError::SignIn(SignInError::WrongPassword) => {
+                Self::new(SESSION_ENDED).detail("Sign in again.")
+            }
             RefreshError::SignIn(why) => why.into(),
         }
     }
@@ -69,13 +72,17 @@ impl From<RefreshError> for Problem {
 
 /// What a presented token comes to.
 enum Outcome {
-    GoesOn { session: SessionId, credential: CredentialRow, token: RefreshToken },
+    GoesOn { session: SessionId, credential: Box<CredentialRow>, token: RefreshToken },
     Reused,
 }
 
 impl Auth {
     /// Goes on with the session of `presented`.
-    pub(crate) async fn refresh(&self, presented: RefreshToken, client: Client) -> Result<SignedIn, RefreshError> {
+    pub(crate) async fn refresh(
+        &self,
+        presented: RefreshToken,
+        client: Client,
+    ) -> Result<SignedIn, RefreshError> {
         let now = self.clock.now();
         let (succession, settings) = (self.succession.clone(), self.settings.clone());
         let outcome = self
@@ -109,7 +116,7 @@ fn rotate(
         if row.expires_at_ms <= now {
             return Err(RefreshError::Ended);
         }
-        let credential = may_have_tokens(db, session.user_id, now)?;
+        let credential = Box::new(may_have_tokens(db, session.user_id, now)?);
         let successor = succession.after(&token, &row.salt);
         let expires = now + settings.refresh_lifetime.get();
         // SECURITY: check-then-act race: the update itself decides who is first.

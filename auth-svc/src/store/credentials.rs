@@ -77,8 +77,9 @@ pub(crate) fn set_account(db: &mut Db, user: &User) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Stores a later word of user-svc.
+/// Stores a later word of user-svc. Nobody finds a deleted account by its names: somebody else may get them.
 pub(crate) fn apply(db: &mut Db, user: &User, status: AccountStatus, version: i64) -> Result<(), DbError> {
+    let key = |name: &str| if status == AccountStatus::Deleted { String::new() } else { key(name) };
     let account = serde_json::to_string(user).unwrap_or_default();
     diesel::update(credentials::table.find(user.id))
         .set((

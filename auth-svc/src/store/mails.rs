@@ -61,7 +61,12 @@ pub(crate) fn insert_link(db: &mut Db, link: &LinkRow) -> Result<(), DbError> {
     Ok(())
 }
 
-pub(crate) fn link(db: &mut Db, hash: &[u8], purpose: &str, now: Timestamp) -> Result<Option<LinkRow>, DbError> {
+pub(crate) fn link(
+    db: &mut Db,
+    hash: &[u8],
+    purpose: &str,
+    now: Timestamp,
+) -> Result<Option<LinkRow>, DbError> {
     let row = mailed_links::table
         .find(hash)
         .filter(mailed_links::purpose.eq(purpose))
@@ -76,7 +81,8 @@ pub(crate) fn use_link(db: &mut Db, hash: &[u8]) -> Result<bool, DbError> {
 
 /// Makes all of a user's links for one purpose worth nothing.
 pub(crate) fn delete_links_of(db: &mut Db, user: UserId, purpose: &str) -> Result<(), DbError> {
-    let links = mailed_links::table.filter(mailed_links::user_id.eq(user)).filter(mailed_links::purpose.eq(purpose));
+    let links =
+        mailed_links::table.filter(mailed_links::user_id.eq(user)).filter(mailed_links::purpose.eq(purpose));
     diesel::delete(links).execute(db)?;
     Ok(())
 }
@@ -98,7 +104,9 @@ pub(crate) fn postpone(db: &mut Db, id: &str, until: Timestamp) -> Result<(), Db
 
 /// Whether the user has a link that is still good.
 pub(crate) fn has_link(db: &mut Db, user: UserId, now: Timestamp) -> Result<bool, DbError> {
-    let links = mailed_links::table.filter(mailed_links::user_id.eq(user)).filter(mailed_links::expires_at_ms.gt(now));
+    let links = mailed_links::table
+        .filter(mailed_links::user_id.eq(user))
+        .filter(mailed_links::expires_at_ms.gt(now));
     Ok(diesel::select(diesel::dsl::exists(links)).get_result(db)?)
 }
 

@@ -69,8 +69,14 @@ pub(crate) fn replace_recovery_codes(db: &mut Db, user: UserId, hashes: &[[u8; 3
 }
 
 /// Uses a recovery code up: of any number who try at once, one gets `true`.
-pub(crate) fn use_recovery_code(db: &mut Db, user: UserId, hash: &[u8], now: Timestamp) -> Result<bool, DbError> {
-    let unused = mfa_recovery_codes::table.find((user, hash)).filter(mfa_recovery_codes::used_at_ms.is_null());
+pub(crate) fn use_recovery_code(
+    db: &mut Db,
+    user: UserId,
+    hash: &[u8],
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let unused =
+        mfa_recovery_codes::table.find((user, hash)).filter(mfa_recovery_codes::used_at_ms.is_null());
     Ok(diesel::update(unused).set(mfa_recovery_codes::used_at_ms.eq(Some(now))).execute(db)? > 0)
 }
 

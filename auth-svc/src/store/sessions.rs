@@ -80,6 +80,7 @@ pub(crate) fn end(db: &mut Db, id: SessionId, now: Timestamp) -> Result<bool, Db
 
 /// Deletes sessions, and with them their refresh tokens, that ended or ran out before `before`.
 pub(crate) fn delete_dead(db: &mut Db, before: Timestamp) -> Result<usize, DbError> {
-    let dead = sessions::table.filter(sessions::expires_at_ms.lt(before).or(sessions::ended_at_ms.lt(before)));
+    let dead =
+        sessions::table.filter(sessions::expires_at_ms.lt(before).or(sessions::ended_at_ms.lt(before)));
     Ok(diesel::delete(dead).execute(db)?)
 }

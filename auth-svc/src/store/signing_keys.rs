@@ -19,7 +19,10 @@ pub(crate) struct KeyRow {
 }
 
 pub(crate) fn valid_at(db: &mut Db, at: Timestamp) -> Result<Vec<KeyRow>, DbError> {
-    Ok(signing_keys::table.filter(signing_keys::expires_at_ms.gt(at)).order(signing_keys::created_at_ms).load(db)?)
+    Ok(signing_keys::table
+        .filter(signing_keys::expires_at_ms.gt(at))
+        .order(signing_keys::created_at_ms)
+        .load(db)?)
 }
 
 pub(crate) fn insert(db: &mut Db, key: &KeyRow) -> Result<(), DbError> {

@@ -25,9 +25,8 @@ pub(crate) fn count(db: &mut Db, key: &[u8], now: Timestamp, expires: Timestamp)
         throttles::expires_at_ms.eq(expires),
     );
     let again = (
-        throttles::failures
-            .eq(case_when(throttles::expires_at_ms.le(now), excluded(throttles::failures))
-                .otherwise(throttles::failures + 1)),
+        throttles::failures.eq(case_when(throttles::expires_at_ms.le(now), excluded(throttles::failures))
+            .otherwise(throttles::failures + 1)),
         throttles::expires_at_ms.eq(expires),
     );
     Ok(on_inner!(db, connection => diesel::insert_into(throttles::table)

@@ -61,7 +61,9 @@ pub(crate) struct Minted {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignerError {
-    #[error("the signing key {0} in the database was sealed with another master key: all auth-svc share one secrets folder (IRONGATE_SECRETS)")]
+    #[error(
+        "the signing key {0} in the database was sealed with another master key: all auth-svc share one secrets folder (IRONGATE_SECRETS)"
+    )]
     ForeignKey(String),
     #[error("a key could not be made or used: {0}")]
     Crypto(String),
@@ -148,8 +150,11 @@ impl Signer {
 
     async fn sign(&self, claims: &impl Serialize, now: Timestamp) -> Result<String, SignerError> {
         let key = self.key(now).await?;
-        let header =
-            Header { typ: Some(Claims::TYPE.to_owned()), kid: Some(key.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let header = Header {
+            typ: Some(Claims::TYPE.to_owned()),
+            kid: Some(key.kid.clone()),
+            ..Header::new(Algorithm::EdDSA)
+        };
         jsonwebtoken::encode(&header, claims, &key.key).map_err(|why| SignerError::Crypto(why.to_string()))
     }
 

@@ -2,7 +2,21 @@
 //!
 //! One file per subject, named as the module that decides it. What needs only user-svc is tested there.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed"
+)]
+
+mod audit;
+mod clients;
+mod email;
+mod mfa;
+mod password;
 mod refresh;
 mod session;
 mod sign_in;
+mod throttle;
 mod token;
+mod walkthrough;

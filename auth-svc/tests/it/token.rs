@@ -24,7 +24,7 @@ on_both_databases! {
         let (header, claims) = (part(&session.access, 0), part(&session.access, 1));
 
         assert_eq!((&header["alg"], &header["typ"]), (&json!("EdDSA"), &json!("at+jwt")));
-        assert_eq!(claims["iss"], "https://localhost:8443");
+        assert_eq!(claims["iss"], app.platform.issuer());
         assert_eq!(claims["sub"], ann["id"]);
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 600);
         assert_eq!((&claims["roles"], &claims["preferred_username"]), (&json!(["user"]), &json!("ann")));

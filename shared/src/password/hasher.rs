@@ -45,7 +45,8 @@ pub struct Overloaded;
 
 impl From<Overloaded> for Problem {
     fn from(why: Overloaded) -> Self {
-        Self::unavailable(why).detail("Too many people are signing in right now. Please try again in a moment.")
+        Self::unavailable(why)
+            .detail("Too many people are signing in right now. Please try again in a moment.")
     }
 }
 
@@ -101,13 +102,17 @@ impl Hasher {
             if !equal || stored.is_none() {
                 return Verdict::Wrong;
             }
-            let upgraded = (cost_of(against) < cost).then(|| bcrypt::non_truncating_hash(&password, cost).ok());
+            let upgraded =
+                (cost_of(against) < cost).then(|| bcrypt::non_truncating_hash(&password, cost).ok());
             Verdict::Right { upgraded: upgraded.flatten() }
         })
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Overloaded> {
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
         let (answer, answered) = oneshot::channel();
         let took = self.metrics.took.clone();
         let job = Box::new(move || {
@@ -143,7 +148,8 @@ impl Metrics {
             HistogramOpts::new("password_hash_seconds", "Time that a password took once its turn came")
                 .buckets(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6]),
         )?;
-        let refused = IntCounter::new("password_hash_refused_total", "Attempts refused because the queue was full")?;
+        let refused =
+            IntCounter::new("password_hash_refused_total", "Attempts refused because the queue was full")?;
         registry.register(Box::new(took.clone()))?;
         registry.register(Box::new(refused.clone()))?;
         Ok(Self { took, refused })

@@ -88,6 +88,10 @@ mod tests {
     #[test]
     fn the_list_holds_only_what_the_length_lets_through() {
         assert!(COMMON.len() > 200);
-        assert!(COMMON.iter().all(|word| word.chars().count() >= Password::MIN_CHARS && *word == word.to_lowercase()));
+        assert!(
+            COMMON
+                .iter()
+                .all(|word| word.chars().count() >= Password::MIN_CHARS && *word == word.to_lowercase())
+        );
     }
 }

@@ -32,7 +32,8 @@ impl Client {
     fn of(request: &HttpRequest) -> Self {
         let trusted = request.app_data::<web::Data<TrustedProxies>>();
         let trusted = trusted.map_or(&[][..], |trusted| &trusted.0);
-        let forwarded = request.headers().get_all("x-forwarded-for").last().and_then(|value| value.to_str().ok());
+        let forwarded =
+            request.headers().get_all("x-forwarded-for").last().and_then(|value| value.to_str().ok());
         let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
             ip: address(request.peer_addr(), trusted, forwarded),

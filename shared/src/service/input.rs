@@ -66,7 +66,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalBody<T> {
     }
 }
 
-fn read(request: &HttpRequest, mut payload: Payload) -> impl Future<Output = Result<BytesMut, Problem>> + use<> {
+fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+) -> impl Future<Output = Result<BytesMut, Problem>> + use<> {
     let limit = request.app_data::<BodyLimit>().map_or(DEFAULT_LIMIT, |limit| limit.0);
     async move {
         let mut bytes = BytesMut::new();

@@ -53,7 +53,8 @@ fn refusal(kind: Kind) -> (String, RefOr<Response>) {
     let document = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let mut response = ResponseBuilder::new().description(kind.title).content(problem::MEDIA_TYPE, document);
     if matches!(kind.status, 429 | 503) {
-        let seconds = HeaderBuilder::new().description(Some("Seconds until trying again makes sense")).build();
+        let seconds =
+            HeaderBuilder::new().description(Some("Seconds until trying again makes sense")).build();
         response = response.header("Retry-After", seconds);
     }
     (kind.status.to_string(), response.build().into())

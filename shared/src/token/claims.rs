@@ -43,7 +43,17 @@ impl Claims {
 
 /// What a user may do beyond their own things.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema, AsExpression, FromSqlRow,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    AsExpression,
+    FromSqlRow,
 )]
 #[serde(rename_all = "lowercase")]
 #[diesel(sql_type = Text)]

@@ -110,9 +110,7 @@ pub fn lift(db: &mut Db, user: UserId, as_of: Timestamp) -> Result<(), DbError> 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn row_of(user: UserId) -> _ {
     let subject: String = user.to_string();
-    revoked_tokens::table
-        .filter(revoked_tokens::kind.eq("user"))
-        .filter(revoked_tokens::subject.eq(subject))
+    revoked_tokens::table.filter(revoked_tokens::kind.eq("user")).filter(revoked_tokens::subject.eq(subject))
 }
 
 /// Deletes what has expired; says how much.

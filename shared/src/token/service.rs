@@ -58,7 +58,10 @@ pub struct ServiceIdentity {
 
 impl ServiceIdentity {
     pub(super) fn from_claims(claims: &ServiceClaims) -> Self {
-        Self { client: claims.client_id.clone(), scopes: claims.scope.split(' ').map(str::to_owned).collect() }
+        Self {
+            client: claims.client_id.clone(),
+            scopes: claims.scope.split(' ').map(str::to_owned).collect(),
+        }
     }
 
     /// # Errors

@@ -181,7 +181,8 @@ impl Verifier {
             return Err(TokenError::Invalid("too long"));
         }
         let view = self.fresh_view().await?;
-        let claims: ServiceClaims = self.examine(token, view, |claims: &ServiceClaims| (claims.nbf, claims.iat)).await?;
+        let claims: ServiceClaims =
+            self.examine(token, view, |claims: &ServiceClaims| (claims.nbf, claims.iat)).await?;
         if self.0.clock.now().as_secs() >= claims.exp {
             return Err(TokenError::Expired);
         }

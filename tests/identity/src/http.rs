@@ -69,6 +69,17 @@ impl Installation {
         self.post("/user/register").json(registration).send().await.expect(201).body
     }
 
+    /// Registers an administrator, as the command line does; their user document.
+    pub async fn register_admin(&self, name: &str) -> Value {
+        let new = irongate_user_svc::NewAdmin {
+            username: name.to_owned(),
+            email: format!("{name}@example.org"),
+            password: PASSWORD.to_owned(),
+        };
+        let user = irongate_user_svc::create_admin(&self.platform, new).await;
+        serde_json::to_value(user.expect("an administrator is made")).expect("JSON")
+    }
+
     /// Signs somebody in with the usual password, the refresh token in the body.
     pub async fn sign_in(&self, name: &str) -> SignedIn {
         let login = json!({ "username": name, "password": PASSWORD, "refresh": "body" });
@@ -131,14 +142,20 @@ impl Call<'_> {
             request = request.json(&body);
         }
         let answer = request.send().await.unwrap_or_else(|why| panic!("{asked}: {why}"));
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let bytes = answer.bytes().await.unwrap_or_else(|why| panic!("{asked}: {why}"));
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { asked, status, headers, body }
+        Answer::of(&asked, answer).await
     }
 }
 
 impl Answer {
+    /// The answer to a request that was made without [`Call`].
+    pub async fn of(asked: &str, answer: reqwest::Response) -> Self {
+        let asked = asked.to_owned();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let bytes = answer.bytes().await.unwrap_or_else(|why| panic!("{asked}: {why}"));
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Self { asked, status, headers, body }
+    }
+
     /// The answer, if it has the status that the test is about.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
@@ -160,7 +177,8 @@ impl Answer {
 
     /// The session that the answer hands over.
     pub fn signed_in(&self) -> SignedIn {
-        let text = |name: &str| self.body[name].as_str().unwrap_or_default().to_owned();
-        SignedIn { access: text("access_token"), refresh: text("refresh_token"), user: self.body["user"].clone() }
+        let field = |name: &str| self.body.get(name).cloned().unwrap_or_default();
+        let text = |name: &str| field(name).as_str().unwrap_or_default().to_owned();
+        SignedIn { access: text("access_token"), refresh: text("refresh_token"), user: field("user") }
     }
 }

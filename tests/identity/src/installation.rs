@@ -13,6 +13,8 @@ use irongate_user_svc as user;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::gateway;
+
 /// The database of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -56,12 +58,23 @@ pub enum Service {
     User,
 }
 
-/// auth-svc and user-svc over one database.
+impl Service {
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::User => "user",
+        }
+    }
+}
+
+/// auth-svc and user-svc over one database, and a small gateway through which they find each other.
 pub struct Installation {
     pub clock: Clock,
     pub platform: Platform,
     pub client: reqwest::Client,
     running: Vec<Running>,
+    gateway: gateway::Shared,
+    gateway_thread: Option<(JoinHandle<()>, CancellationToken)>,
     // Dropped after the services have stopped.
     _database: Option<Database<'static>>,
     _data: TempDir,
@@ -86,13 +99,20 @@ impl Installation {
         let folder = data.path().display().to_string();
         let url = database.as_ref().map(|database| database.url().to_owned());
         let redis = setup.redis.unwrap_or_default();
+        let port = free_port();
+        let gateway_url = format!("http://127.0.0.1:{port}");
         let env = [
+            ("GATEWAY_URL", gateway_url.as_str()),
             ("IRONGATE_DATA", folder.as_str()),
             ("DATABASE_URL", url.as_deref().unwrap_or_default()),
             ("REDIS_URL", redis.as_str()),
         ];
         let platform = Platform::from_env(&env).expect("settings that can be right");
+        let gateway = gateway::Shared::default();
+        let gateway_thread = Some(start_gateway(port, gateway.clone()));
         let mut app = Self {
+            gateway,
+            gateway_thread,
             clock: Clock::shifted(),
             platform,
             client: reqwest::Client::new(),
@@ -134,12 +154,27 @@ impl Installation {
         let stop = CancellationToken::new();
         let started = Started { settings, platform: self.platform.clone(), shutdown: stop.clone() };
         let thread = std::thread::spawn(move || actix_web::rt::System::new().block_on(run(started)));
+        self.gateway.lock().expect("no panic while held").serve(service, address);
         self.running.push(Running { service, address, stop, thread: Some(thread) });
         let health = format!("http://{address}/health");
         eventually(&format!("{service:?} is healthy"), Duration::from_secs(30), || async {
             self.client.get(&health).send().await.is_ok_and(|answer| answer.status().is_success())
         })
         .await;
+    }
+
+    /// The gateway answers 503 for a service, as when it were down, until [`Installation::mend`].
+    pub fn cut(&self, service: Service) {
+        self.gateway.lock().expect("no panic while held").cut(service);
+    }
+
+    pub fn mend(&self, service: Service) {
+        self.gateway.lock().expect("no panic while held").mend(service);
+    }
+
+    /// The events that chat-svc would have got.
+    pub fn told_chat(&self) -> Vec<serde_json::Value> {
+        self.gateway.lock().expect("no panic while held").told_chat()
     }
 
     /// Where the service answers that owns `path`; `replica` counts those that were started, from 0.
@@ -150,10 +185,28 @@ impl Installation {
     }
 }
 
+fn start_gateway(port: u16, table: gateway::Shared) -> (JoinHandle<()>, CancellationToken) {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                ended = gateway::run(port, table) => ended.expect("the gateway runs"),
+            }
+        });
+    });
+    (thread, stop)
+}
+
 impl Drop for Installation {
     fn drop(&mut self) {
         for running in &self.running {
             running.stop.cancel();
+        }
+        if let Some((thread, stop)) = self.gateway_thread.take() {
+            stop.cancel();
+            let _ = thread.join();
         }
         for running in &mut self.running {
             let ended = running.thread.take().map(JoinHandle::join);

@@ -18,10 +18,16 @@
 //! Each installation has a database, a data folder and a clock of its own; dropping it stops its services.
 
 // A tool for tests: a panic with its reason is the way to report here.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot start its services fails, saying why")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot start its services fails, saying why"
+)]
 
+mod gateway;
 mod http;
 mod installation;
+mod mail;
 
 pub use http::{Answer, Call, SignedIn};
 pub use installation::{Backend, Installation, Service, Setup};

@@ -104,7 +104,10 @@ impl ProfileChange {
                 .as_deref()
                 .and_then(|text| DisplayName::parse(text).map_err(|said| note("display_name", said)).ok()),
             bio: self.bio.as_deref().and_then(|text| Bio::parse(text).map_err(|said| note("bio", said)).ok()),
-            email: self.email.as_deref().and_then(|text| Email::parse(text).map_err(|said| note("email", said)).ok()),
+            email: self
+                .email
+                .as_deref()
+                .and_then(|text| Email::parse(text).map_err(|said| note("email", said)).ok()),
         };
         if mistakes.is_empty() { Ok(checked) } else { Err(ChangeError::Invalid(mistakes)) }
     }
@@ -170,7 +173,9 @@ fn change(
 ) -> Result<UserRow, ChangeError> {
     let mut user = users::locked_for_change(db, id)?.ok_or(ChangeError::NoSuchUser)?;
     match if_match {
-        IfMatch::Versions(versions) if !versions.contains(&user.version) => return Err(ChangeError::ChangedMeanwhile),
+        IfMatch::Versions(versions) if !versions.contains(&user.version) => {
+            return Err(ChangeError::ChangedMeanwhile);
+        }
         IfMatch::Versions(_) | IfMatch::Any => {}
     }
     let before = user.clone();

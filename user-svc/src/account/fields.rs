@@ -65,7 +65,11 @@ impl Email {
                 && !label.ends_with('-')
         };
         let domain_fits = domain.contains('.') && domain.split('.').all(label_fits);
-        if text.len() <= Self::MAX_LENGTH && local_fits && domain_fits { Ok(Self(text.to_owned())) } else { Err(wrong()) }
+        if text.len() <= Self::MAX_LENGTH && local_fits && domain_fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(wrong())
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -121,7 +125,8 @@ impl Bio {
 
 /// SECURITY: impersonation: controls, and marks that turn the direction of the text that follows.
 fn is_trick(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The rules as data, for forms that check while one types.
@@ -191,10 +196,20 @@ mod tests {
         for address in ["ann@example.org", "a.b+c@sub.example.co.uk", "ann@münchen.example"] {
             assert!(Email::parse(address).is_ok(), "{address}");
         }
-        for address in
-            ["", "ann", "ann@", "@example.org", "ann@localhost", "a b@example.org", "ann@-x.org", "ann@example..org",
-             "ann\r\nBcc: x@example.org", "\"ann\"@example.org", "ann@example.org>", ".a@example.org"]
-        {
+        for address in [
+            "",
+            "ann",
+            "ann@",
+            "@example.org",
+            "ann@localhost",
+            "a b@example.org",
+            "ann@-x.org",
+            "ann@example..org",
+            "ann\r\nBcc: x@example.org",
+            "\"ann\"@example.org",
+            "ann@example.org>",
+            ".a@example.org",
+        ] {
             assert!(Email::parse(address).is_err(), "{address:?}");
         }
     }

@@ -28,7 +28,12 @@ use crate::{
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Registration {
-    #[schema(example = "ann", min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9](?:[A-Za-z0-9._\\-]*[A-Za-z0-9])?$")]
+    #[schema(
+        example = "ann",
+        min_length = 3,
+        max_length = 32,
+        pattern = "^[A-Za-z0-9](?:[A-Za-z0-9._\\-]*[A-Za-z0-9])?$"
+    )]
     pub username: String,
     #[schema(example = "ann@example.org", max_length = 254)]
     pub email: String,

@@ -32,7 +32,9 @@ pub(crate) async fn put(
             Problem::new(kind::MALFORMED_REQUEST).detail("The body ended early.").because(why)
         })?;
         if file.len() + chunk.len() > MOST_BYTES {
-            return Err(Problem::new(kind::TOO_LARGE).detail(format!("A picture may have {MOST_BYTES} bytes.")));
+            return Err(
+                Problem::new(kind::TOO_LARGE).detail(format!("A picture may have {MOST_BYTES} bytes."))
+            );
         }
         file.extend_from_slice(&chunk);
     }
@@ -47,7 +49,10 @@ pub(crate) async fn put(
     responses((status = 204, description = "It is gone"), SignedIn, MayMiss, Always),
 )]
 #[delete("/me/avatar")]
-pub(crate) async fn delete(accounts: web::Data<Accounts>, identity: Identity) -> Result<HttpResponse, Problem> {
+pub(crate) async fn delete(
+    accounts: web::Data<Accounts>,
+    identity: Identity,
+) -> Result<HttpResponse, Problem> {
     accounts.remove_avatar(identity.user).await?;
     Ok(HttpResponse::NoContent().finish())
 }

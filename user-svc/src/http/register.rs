@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, http::header, post, web};
 use irongate_shared::{
     account::User,
     problem::Problem,
-    service::{input::Body, refusals::{Always, MayConflict, TakesBody}},
+    service::{
+        input::Body,
+        refusals::{Always, MayConflict, TakesBody},
+    },
     token::Role,
 };
 

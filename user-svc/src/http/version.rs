@@ -1,8 +1,15 @@
 //! Versions on the wire: `ETag`, `If-Match`, `If-None-Match`.
 
-use std::{convert::Infallible, future::{Ready, ready}};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header::{self, HeaderName}};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{self, HeaderName},
+};
 
 use crate::account::IfMatch;
 
@@ -27,7 +34,8 @@ impl FromRequest for IfMatch {
 
 /// Whether the client has `version` already (`If-None-Match`).
 pub(crate) fn is_known(request: &HttpRequest, version: i64) -> bool {
-    tags(request, &header::IF_NONE_MATCH).is_some_and(|tags| tags == "*" || versions(&tags, true).contains(&version))
+    tags(request, &header::IF_NONE_MATCH)
+        .is_some_and(|tags| tags == "*" || versions(&tags, true).contains(&version))
 }
 
 fn tags(request: &HttpRequest, name: &HeaderName) -> Option<String> {

@@ -4,7 +4,12 @@ use irongate_test_identity::{Installation, SignedIn, json, on_both_databases};
 
 async fn names(app: &Installation, by: &SignedIn, query: &str) -> Vec<String> {
     let page = app.get(&format!("/user/users?{query}")).by(by).send().await.expect(200).body;
-    page["items"].as_array().unwrap().iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+    page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["username"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 async fn register_named(app: &Installation, username: &str, display_name: &str) {

@@ -27,8 +27,6 @@ pub(crate) struct SecondFactors {
 #[get("/mfa")]
 pub(crate) async fn show(auth: web::Data<Auth>, identity: Identity) -> Result<HttpResponse, Problem> {
     let factors = auth.second_factors_of(identity.user).await?;
-    Ok(HttpResponse::Ok().json(SecondFactors {
-        totp: factors.totp,
-        recovery_codes_left: factors.recovery_codes_left,
-    }))
+    Ok(HttpResponse::Ok()
+        .json(SecondFactors { totp: factors.totp, recovery_codes_left: factors.recovery_codes_left }))
 }

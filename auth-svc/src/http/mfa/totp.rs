@@ -21,7 +21,9 @@ pub(crate) struct TotpSetup {
     #[schema(example = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP")]
     secret: String,
     /// To show as a QR code.
-    #[schema(example = "otpauth://totp/Irongate:ann?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Irongate")]
+    #[schema(
+        example = "otpauth://totp/Irongate:ann?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Irongate"
+    )]
     otpauth_url: String,
 }
 
@@ -70,7 +72,9 @@ pub(crate) async fn confirm(
     Body(shown): Body<Code>,
 ) -> Result<HttpResponse, Problem> {
     let recovery_codes = auth.confirm_totp(identity.user, shown.code, client).await?;
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(RecoveryCodes { recovery_codes }))
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(RecoveryCodes { recovery_codes }))
 }
 
 /// Switch two-step sign-in off

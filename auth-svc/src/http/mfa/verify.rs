@@ -40,6 +40,7 @@ pub(crate) async fn verify(
     client: Client,
     Body(shown): Body<SecondFactor>,
 ) -> Result<HttpResponse, Problem> {
-    let (signed_in, refresh_in) = auth.prove_second_factor(shown.mfa_token.expose(), shown.code, client).await?;
+    let (signed_in, refresh_in) =
+        auth.prove_second_factor(shown.mfa_token.expose(), shown.code, client).await?;
     Ok(handed_over(&auth, signed_in, refresh_in))
 }

@@ -38,7 +38,7 @@ pub(crate) async fn forgot(
     let worker = auth.clone();
     // SECURITY: user enumeration by time: everything that depends on the address happens after the answer.
     auth.afterwards.run(async move {
-        if let Err(why) = worker.mail_reset_link(&forgotten.email, &client).await {
+        if let Err(why) = worker.mail_reset_link(&forgotten.email).await {
             tracing::error!(reason = %why, "a reset link could not be mailed");
         }
     })?;

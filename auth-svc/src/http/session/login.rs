@@ -46,7 +46,7 @@ pub(crate) async fn login(
 ) -> Result<HttpResponse, Problem> {
     let password = login.password.into_inner();
     match auth.sign_in(&login.username, password, login.refresh, client).await? {
-        Admitted::SignedIn(signed_in) => Ok(handed_over(&auth, signed_in, login.refresh)),
+        Admitted::SignedIn(signed_in) => Ok(handed_over(&auth, *signed_in, login.refresh)),
         Admitted::Challenged(challenge) => {
             let asked = SecondFactorAsked {
                 mfa_required: true,

@@ -35,7 +35,9 @@ impl From<UserRow> for Account {
 /// So that there is always one administrator left, none takes the right from themselves.
 fn not_oneself(admin: &Identity, user: UserId) -> Result<(), Problem> {
     if admin.user == user {
-        return Err(Problem::new(kind::CONFLICT).detail("Another administrator has to do this to your account."));
+        return Err(
+            Problem::new(kind::CONFLICT).detail("Another administrator has to do this to your account.")
+        );
     }
     Ok(())
 }

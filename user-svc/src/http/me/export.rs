@@ -32,7 +32,10 @@ pub(crate) struct Export {
     responses((status = 200, description = "Your data", body = Export), SignedIn, MayMiss, Always),
 )]
 #[get("/me/export")]
-pub(crate) async fn export(accounts: web::Data<Accounts>, identity: Identity) -> Result<HttpResponse, Problem> {
+pub(crate) async fn export(
+    accounts: web::Data<Accounts>,
+    identity: Identity,
+) -> Result<HttpResponse, Problem> {
     let user = accounts.by_id(identity.user).await?;
     let avatar = match &user.avatar {
         Some(file) => accounts.avatar(user.id, file.clone()).await?,

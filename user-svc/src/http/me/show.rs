@@ -8,7 +8,10 @@ use irongate_shared::{
     token::Identity,
 };
 
-use crate::{account::Accounts, http::version::{etag, is_known}};
+use crate::{
+    account::Accounts,
+    http::version::{etag, is_known},
+};
 
 /// Your account
 #[utoipa::path(
@@ -29,6 +32,8 @@ pub(crate) async fn show(
     let user = accounts.by_id(identity.user).await?;
     let mut answer =
         if is_known(&request, user.version) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((header::ETAG, etag(user.version))).insert_header((header::CACHE_CONTROL, "private, no-cache"));
+    answer
+        .insert_header((header::ETAG, etag(user.version)))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"));
     Ok(if is_known(&request, user.version) { answer.finish() } else { answer.json(user.document()) })
 }

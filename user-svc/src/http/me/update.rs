@@ -4,11 +4,17 @@ use actix_web::{HttpResponse, http::header, patch, web};
 use irongate_shared::{
     account::User,
     problem::Problem,
-    service::{input::Body, refusals::{Always, MayConflict, MayMiss, MayRefuse, SignedIn, TakesBody, TakesIfMatch}},
+    service::{
+        input::Body,
+        refusals::{Always, MayConflict, MayMiss, MayRefuse, SignedIn, TakesBody, TakesIfMatch},
+    },
     token::Identity,
 };
 
-use crate::{account::{Accounts, IfMatch, ProfileChange}, http::version::etag};
+use crate::{
+    account::{Accounts, IfMatch, ProfileChange},
+    http::version::etag,
+};
 
 /// Change your account
 ///

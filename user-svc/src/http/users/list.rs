@@ -9,7 +9,10 @@ use irongate_shared::{
 use serde::Deserialize;
 
 use super::Summary;
-use crate::{account::Accounts, http::page::{Limit, Page, place_of}};
+use crate::{
+    account::Accounts,
+    http::page::{Limit, Page, place_of},
+};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,10 @@ use actix_web::{HttpResponse, post, web};
 use irongate_shared::{
     id::UserId,
     problem::{Problem, kind},
-    service::{input::Body, refusals::{Always, MayRefuse, SignedIn, TakesBody}},
+    service::{
+        input::Body,
+        refusals::{Always, MayRefuse, SignedIn, TakesBody},
+    },
     token::{Caller, Scope},
 };
 use serde::{Deserialize, Serialize};
@@ -47,7 +50,9 @@ pub(crate) async fn lookup(
         service.needs(Scope::UsersRead)?;
     }
     if asked.ids.len() > MOST_IDS {
-        return Err(Problem::new(kind::INVALID_INPUT).field("ids", format!("Ask for at most {MOST_IDS} at once.")));
+        return Err(
+            Problem::new(kind::INVALID_INPUT).field("ids", format!("Ask for at most {MOST_IDS} at once."))
+        );
     }
     let users = accounts.by_ids(asked.ids).await?;
     Ok(HttpResponse::Ok().json(Found { items: users.into_iter().map(Summary::from).collect() }))
