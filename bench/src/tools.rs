@@ -123,7 +123,7 @@ impl Tools {
         let profile = match (&self.gateway_profile, folder) {
             (None, _) if beside.is_file() => return Ok(beside),
             (Some(profile), _) => profile.as_str(),
-            (None, Some("debug")) | (None, None) => "dev",
+            (None, Some("debug") | None) => "dev",
             (None, Some(profile)) => profile,
         };
         shell(Command::new("cargo").args(["build", "--package", "irongate-gateway", "--profile", profile]))?;
