@@ -93,8 +93,8 @@ status codes: 49990 2xx, 0 3xx, 0 4xx, 10 5xx
         let outcome = parse(PRINTED, "1\t200\t1000\n2\t200\t1000\n3\t200\t9000\n").unwrap();
 
         assert_eq!((outcome.requests, outcome.errors, outcome.seconds), (49_990, 13, 2.5));
-        assert_eq!(outcome.p50_ms.map(|ms| ms.round()), Some(1.0));
-        assert_eq!(outcome.p99_ms.map(|ms| ms.round()), Some(9.0));
+        assert_eq!(outcome.p50_ms.map(f64::round), Some(1.0));
+        assert_eq!(outcome.p99_ms.map(f64::round), Some(9.0));
     }
 
     #[test]
