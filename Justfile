@@ -26,6 +26,10 @@ trust *arguments:
 test *arguments:
     cargo test --workspace "$@"
 
+# Put the gateway beside NGINX and others; `--help` says what can be chosen
+bench *arguments:
+    cargo run --quiet --release --package irongate-bench -- "$@"
+
 # Check formatting, lints and documentation
 check:
     cargo fmt --all --check

@@ -275,6 +275,12 @@ mod tests {
         drop(running);
         assert!(used.is_ok());
         assert_eq!(family.len(), 2);
-        assert!(family.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
+        wait_for("the child to be gone", Duration::from_secs(20), || {
+            // One that ended and that nobody has asked about yet has no command line any more.
+            let runs =
+                |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+            Ok((!family.iter().any(runs)).then_some(()))
+        })
+        .unwrap();
     }
 }

@@ -70,8 +70,8 @@ fn loads(text: &mut String, work: &Work, rows: &[Row], base: Option<&Row>) {
         );
         if handshakes {
             let share = middle(row, |sample| {
-                let outcome = &sample.load.as_ref()?.outcome;
-                Some(outcome.resumed? as f64 / outcome.requests as f64)
+                let sessions = sample.load.as_ref()?.outcome.sessions?;
+                (sessions.returned > 0).then(|| sessions.resumed as f64 / sessions.returned as f64)
             });
             let _ = write!(text, " {} |", percent(share));
         }

@@ -15,7 +15,7 @@ use crate::{
     process::busy_time,
     stage::Stage,
     tools::Tools,
-    work::{Kind, WARM_UP, Work},
+    work::{Kind, Work},
 };
 
 /// A peer under the name it has in the tables: the baseline stands there twice.
@@ -57,6 +57,8 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Effort {
     pub(crate) rounds: usize,
+    /// Before the first round, so that pools are filled and code is warm; zero: not at all.
+    pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
 }
 
@@ -134,15 +136,14 @@ impl Lane {
         let site = Site::open(stage, entrant.peer, &entrant.program, &entrant.label, setting)?;
         work.probe(&site)?;
         let most = match work.capacity(&site) {
-            Some(generator) => {
-                generator.run(place, WARM_UP)?;
-                Some(generator.run(place, effort.time)?.rate())
-            }
+            Some(generator) => Some(generator.run(place, effort.time)?.rate()),
             None => None,
         };
         let lane = Self { site, most };
-        let generator = work.generator(&lane.site, most).context("this work is no load")?;
-        generator.run(place, WARM_UP.min(effort.time))?;
+        if !effort.warm_up.is_zero() {
+            let generator = work.generator(&lane.site, most).context("this work is no load")?;
+            generator.run(place, effort.warm_up)?;
+        }
         Ok(lane)
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Tools {
     pub(crate) h2load: Option<PathBuf>,
     pub(crate) oha: Option<PathBuf>,
     directory: PathBuf,
-    /// How the gateway is built; absent: the one beside this program is taken.
+    /// How the gateway is built anew; absent: the one beside this program will do.
     gateway_profile: Option<String>,
 }
 
@@ -116,18 +116,18 @@ impl Tools {
         }
     }
 
+    /// Builds the gateway; without a profile only when it does not lie beside this program.
     fn gateway(&self) -> anyhow::Result<PathBuf> {
         let beside = self.own.with_file_name("irongate-gateway");
-        let Some(profile) = &self.gateway_profile else {
-            ensure!(
-                beside.is_file(),
-                "{} is not built; `cargo build -p irongate-gateway` does it",
-                beside.display()
-            );
-            return Ok(beside);
+        let folder = self.own.parent().and_then(Path::file_name).and_then(|name| name.to_str());
+        let profile = match (&self.gateway_profile, folder) {
+            (None, _) if beside.is_file() => return Ok(beside),
+            (Some(profile), _) => profile.as_str(),
+            (None, Some("debug") | None) => "dev",
+            (None, Some(profile)) => profile,
         };
         shell(Command::new("cargo").args(["build", "--package", "irongate-gateway", "--profile", profile]))?;
-        let target = self.directory.parent().context("target")?;
+        let target = self.directory.parent().context("finding cargo's target directory")?;
         let folder = if profile == "dev" { "debug" } else { profile };
         Ok(target.join(folder).join("irongate-gateway"))
     }

@@ -1,7 +1,5 @@
 //! **What is measured.** Every line says what is asked, of whom, and with which generator.
 
-use std::time::Duration;
-
 use crate::{
     load::{
         Generator, HttpLoad,
@@ -282,6 +280,3 @@ impl Door {
         }
     }
 }
-
-/// A run before the first round, so that pools are filled and code is warm.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(1);

@@ -3,9 +3,12 @@
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, ensure};
-use hdrhistogram::Histogram;
 
-use super::{HttpLoad, Outcome, Place, found, output, own::percentile_ms, whole_seconds};
+use super::{
+    HttpLoad, Outcome, Place, found, output,
+    own::{self, percentile_ms},
+    whole_seconds,
+};
 
 pub(super) fn run(place: &Place<'_>, load: &HttpLoad, time: Duration) -> anyhow::Result<Outcome> {
     let log = place.directory.join("h2load.log");
@@ -44,7 +47,7 @@ fn parse(printed: &str, log: &str) -> anyhow::Result<Outcome> {
         .find_map(|line| line.strip_prefix("finished in "))
         .and_then(|rest| duration(rest.split(',').next()?))
         .context("h2load did not say how long it took")?;
-    let mut latencies = Histogram::<u64>::new(3)?;
+    let mut latencies = own::latencies()?;
     for line in log.lines() {
         // start time, status, elapsed; all times in microseconds
         if let Some(elapsed) = line.split('\t').nth(2).and_then(|field| field.parse::<u64>().ok()) {
@@ -58,7 +61,7 @@ fn parse(printed: &str, log: &str) -> anyhow::Result<Outcome> {
         p50_ms: percentile_ms(&latencies, 50.0),
         p99_ms: percentile_ms(&latencies, 99.0),
         p999_ms: percentile_ms(&latencies, 99.9),
-        resumed: None,
+        sessions: None,
     })
 }
 
@@ -90,8 +93,8 @@ status codes: 49990 2xx, 0 3xx, 0 4xx, 10 5xx
         let outcome = parse(PRINTED, "1\t200\t1000\n2\t200\t1000\n3\t200\t9000\n").unwrap();
 
         assert_eq!((outcome.requests, outcome.errors, outcome.seconds), (49_990, 13, 2.5));
-        assert_eq!(outcome.p50_ms.map(|ms| ms.round()), Some(1.0));
-        assert_eq!(outcome.p99_ms.map(|ms| ms.round()), Some(9.0));
+        assert_eq!(outcome.p50_ms.map(f64::round), Some(1.0));
+        assert_eq!(outcome.p99_ms.map(f64::round), Some(9.0));
     }
 
     #[test]

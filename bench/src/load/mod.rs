@@ -35,9 +35,17 @@ pub(crate) struct Outcome {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
     pub(crate) p999_ms: Option<f64>,
-    /// TLS sessions that were resumed, of `requests`.
     #[serde(default)]
-    pub(crate) resumed: Option<u64>,
+    pub(crate) sessions: Option<Sessions>,
+}
+
+/// What became of the TLS sessions of clients that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Sessions {
+    /// Connections of clients that had been there before.
+    pub(crate) returned: u64,
+    /// Those whose session was resumed.
+    pub(crate) resumed: u64,
 }
 
 impl Outcome {

@@ -48,7 +48,7 @@ fn parse(printed: &str, status: u16) -> anyhow::Result<Outcome> {
         p50_ms: percentile("p50"),
         p99_ms: percentile("p99"),
         p999_ms: percentile("p99.9"),
-        resumed: None,
+        sessions: None,
     })
 }
 

@@ -174,7 +174,10 @@ impl Peer {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         let line = text.lines().find(|line| line.bytes().any(|byte| byte.is_ascii_digit()));
-        line.unwrap_or("unknown").trim().chars().take(90).collect()
+        let line = line.unwrap_or("unknown");
+        // Some begin with the path by which they were called.
+        let line = line.rsplit_once("version:").map_or(line, |(_, version)| version);
+        line.trim().chars().take(90).collect()
     }
 
     /// The service in this peer's own way of writing it.

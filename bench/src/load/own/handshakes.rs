@@ -14,6 +14,7 @@ use super::{
     Outcome, Tally,
     client::{self, Client},
 };
+use crate::load::Sessions;
 
 /// Connections being made at a time, whatever the number of clients.
 const AT_ONCE: usize = 16;
@@ -35,7 +36,7 @@ pub(super) async fn run(
         let request = client::get(path, &[]);
         let tally = Rc::clone(&tally);
         lanes.push(tokio::task::spawn_local(async move {
-            for config in configs.iter().cycle() {
+            for (nth, config) in configs.iter().cycle().enumerate() {
                 let begun = Instant::now();
                 if begun.duration_since(start) >= time {
                     return;
@@ -52,6 +53,7 @@ pub(super) async fn run(
                     Ok((200, resumed)) => {
                         let mut tally = tally.borrow_mut();
                         tally.record(begun.elapsed());
+                        tally.returned += u64::from(nth >= configs.len());
                         tally.resumed += u64::from(resumed);
                     }
                     _ => tally.borrow_mut().errors += 1,
@@ -63,5 +65,6 @@ pub(super) async fn run(
         lane.await?;
     }
     let tally = tally.borrow();
-    Ok(Outcome { resumed: Some(tally.resumed), ..tally.outcome(start.elapsed()) })
+    let sessions = Sessions { returned: tally.returned, resumed: tally.resumed };
+    Ok(Outcome { sessions: Some(sessions), ..tally.outcome(start.elapsed()) })
 }

@@ -156,6 +156,11 @@ impl Command {
     }
 }
 
+/// Latencies in microseconds, up to a minute; what takes longer counts as a minute.
+pub(super) fn latencies() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
+}
+
 /// A percentile of latencies in microseconds; `None` when nothing was measured.
 pub(crate) fn percentile_ms(latencies: &Histogram<u64>, percentile: f64) -> Option<f64> {
     (!latencies.is_empty()).then(|| latencies.value_at_percentile(percentile) as f64 / 1e3)
@@ -166,12 +171,13 @@ pub(crate) fn percentile_ms(latencies: &Histogram<u64>, percentile: f64) -> Opti
 struct Tally {
     latencies: Histogram<u64>,
     errors: u64,
+    returned: u64,
     resumed: u64,
 }
 
 impl Tally {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self { latencies: Histogram::new(3)?, errors: 0, resumed: 0 })
+        Ok(Self { latencies: latencies()?, errors: 0, returned: 0, resumed: 0 })
     }
 
     fn record(&mut self, latency: Duration) {
@@ -186,7 +192,7 @@ impl Tally {
             p50_ms: percentile_ms(&self.latencies, 50.0),
             p99_ms: percentile_ms(&self.latencies, 99.0),
             p999_ms: percentile_ms(&self.latencies, 99.9),
-            resumed: None,
+            sessions: None,
         }
     }
 }

@@ -115,7 +115,11 @@ async fn issue(permits: &Semaphore, start: Instant, rate: f64, time: Duration) -
     let every =
         Timespec { tv_sec: i64::try_from(interval.as_secs())?, tv_nsec: interval.subsec_nanos().into() };
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: every, it_value: every })?;
-    let timer = AsyncFd::register(timer)?;
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe, because some types change their descriptor; an OwnedFd cannot"
+    )]
+    let timer = AsyncFd::new(timer)?;
     let total = (rate * time.as_secs_f64()) as u64;
     let mut issued = 0;
     while issued < total {

@@ -74,11 +74,9 @@ async fn exchange(client: &mut Client, window: usize, size: usize, tally: &RefCe
     while left > 0 {
         let (frames, length) = whole_frames(&client.buffer)?;
         client.buffer.drain(..length);
-        let mut tally = tally.borrow_mut();
         for _ in 0..frames.min(left) {
-            tally.record(begun.elapsed());
+            tally.borrow_mut().record(begun.elapsed());
         }
-        drop(tally);
         left = left.saturating_sub(frames);
         if left > 0 {
             client.fill().await?;
