@@ -24,7 +24,7 @@ mod ports;
 mod readiness;
 mod summary;
 
-use std::{pin::pin, process::ExitCode};
+use std::{io::IsTerminal as _, pin::pin, process::ExitCode};
 
 use anyhow::Context as _;
 use irongate_shared::config::ProcessEnv;
@@ -40,7 +40,7 @@ const MISCONFIGURED: u8 = 2;
 
 /// Starts everything and returns when everything has ended.
 pub(crate) fn up() -> ExitCode {
-    let plan = match Plan::from_env(&ProcessEnv) {
+    let plan = match Plan::from_env(&ProcessEnv, std::io::stdout().is_terminal()) {
         Ok(plan) => plan,
         Err(mistakes) => {
             complain(&mistakes.to_string());

@@ -59,6 +59,8 @@ impl Service {
     }
 }
 
+const ACCESS_LOG: &str = "IRONGATE_GATEWAY__LOG__ACCESS";
+
 /// Everything `up` knows before it starts the first program.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -76,9 +78,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// `watched`: a person reads the log, so requests are told in one short line each unless settings say otherwise.
+    ///
     /// # Errors
     /// Names every setting that cannot be right.
-    pub(super) fn from_env(env: &dyn Env) -> Result<Self, ConfigErrors> {
+    pub(super) fn from_env(env: &dyn Env, watched: bool) -> Result<Self, ConfigErrors> {
         let platform = Platform::from_env(env)?;
         let gateway = gateway_settings(env)?;
 
@@ -105,6 +109,9 @@ impl Plan {
         };
         if env.get("GATEWAY_URL").is_none() {
             environment.push(("GATEWAY_URL", site.clone()));
+        }
+        if watched && gateway.log == Default::default() && env.get(ACCESS_LOG).is_none() {
+            environment.push((ACCESS_LOG, "combined".to_owned()));
         }
         let Some(health) = admin.first().or(http.first()).map(|address| reachable(address.at)) else {
             return Err(
@@ -156,7 +163,7 @@ mod tests {
 
     #[test]
     fn nothing_said_means_the_documented_ports() {
-        let plan = Plan::from_env(&[("IRONGATE_DATA", "data")]).unwrap();
+        let plan = Plan::from_env(&[("IRONGATE_DATA", "data")], false).unwrap();
 
         let ports: Vec<u16> = plan.addresses.iter().map(|address| address.at.port()).collect();
         assert_eq!(ports, [7001, 9101, 7002, 9102, 7003, 9103, 8080, 8443, 9901]);
@@ -166,8 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn a_person_gets_short_lines_unless_they_asked_for_others() {
+        let access = |env: &[(&'static str, &'static str); 1]| {
+            let plan = Plan::from_env(env, true).unwrap();
+            plan.environment.into_iter().find(|(name, _)| *name == ACCESS_LOG).map(|(_, value)| value)
+        };
+
+        assert_eq!(access(&[("IRONGATE_DATA", "data")]).as_deref(), Some("combined"));
+        assert_eq!(access(&[(ACCESS_LOG, "off")]), None);
+    }
+
+    #[test]
     fn one_variable_moves_a_service_for_the_gateway_too() {
-        let plan = Plan::from_env(&[("IRONGATE_CHAT__LISTEN", "127.0.0.1:7103")]).unwrap();
+        let plan = Plan::from_env(&[("IRONGATE_CHAT__LISTEN", "127.0.0.1:7103")], false).unwrap();
 
         let told = ("IRONGATE_GATEWAY__UPSTREAM__CHAT__SERVERS", "127.0.0.1:7103".to_owned());
         assert!(plan.environment.contains(&told), "{:?}", plan.environment);
@@ -175,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_moved_https_port_moves_the_address_of_the_site() {
-        let plan = Plan::from_env(&[("IRONGATE_GATEWAY__LISTEN__HTTPS", "127.0.0.1:9443")]).unwrap();
+        let plan = Plan::from_env(&[("IRONGATE_GATEWAY__LISTEN__HTTPS", "127.0.0.1:9443")], false).unwrap();
 
         assert_eq!(plan.site, "https://localhost:9443");
     }
@@ -188,7 +206,7 @@ mod tests {
             ("GATEWAY_URL", "https://chat.example.org"),
         ];
 
-        let plan = Plan::from_env(&env).unwrap();
+        let plan = Plan::from_env(&env, false).unwrap();
 
         assert_eq!(plan.environment, []);
         assert_eq!(plan.site, "https://chat.example.org");
@@ -196,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_wrong_address_is_refused_by_the_name_of_its_variable() {
-        let refused = Plan::from_env(&[("IRONGATE_CHAT__LISTEN", "chat")]).unwrap_err().to_string();
+        let refused = Plan::from_env(&[("IRONGATE_CHAT__LISTEN", "chat")], false).unwrap_err().to_string();
 
         assert!(refused.starts_with("IRONGATE_CHAT__LISTEN  "), "{refused}");
     }

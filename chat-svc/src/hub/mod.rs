@@ -9,7 +9,7 @@
 //! For each room that a worker watches it keeps `next`, the seq that comes next, and one rule: an event with that seq
 //! goes out; an earlier one was there already; a later one is held, and what lies between is read from the database
 //! if it does not come by itself in a moment. A lost *last* event leaves no gap to see, so the ends of all watched
-//! rooms are compared with the database every so often ([`tail_every`]).
+//! rooms are compared with the database every so often (`tail_every`.
 
 mod order;
 mod task;

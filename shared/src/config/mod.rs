@@ -1,7 +1,7 @@
 //! Settings: typed, read once at start, every mistake named with its place.
 //!
 //! One rule for every program. A settings type is a struct with `#[serde(deny_unknown_fields, default)]` whose
-//! `Default` is what runs when nobody says anything. [`load`] lays a file over it and the environment over that:
+//! `Default` is what runs when nobody says anything. [`load()`] lays a file over it and the environment over that:
 //! `IRONGATE_CHAT__LISTEN` sets `listen` of chat-svc, `__` goes one table deeper. What every program shares
 //! ([`Platform`]: data directory, database, Redis, gateway) has names of its own.
 //!
