@@ -85,11 +85,14 @@ impl Transport {
     }
 }
 
-/// A link stays on one line, as whoever opens the file without a mail program expects: our lines are far below the
-/// 998 characters of RFC 5322 §2.1.1.
+/// A link stays on one line, as whoever opens the file without a mail program expects: the library would fold it at 76
+/// characters, RFC 5322 §2.1.1 at 998.
 fn unfolded(text: &str) -> Body {
-    let plain = Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::SevenBit);
-    plain.unwrap_or_else(|_| Body::new(text.to_owned()))
+    if text.is_ascii() && text.lines().all(|line| line.len() < 998) {
+        let lines = text.replace('\n', "\r\n").into_bytes();
+        return Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text.to_owned())
 }
 
 #[derive(Debug, Clone)]
