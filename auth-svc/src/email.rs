@@ -53,7 +53,7 @@ impl Auth {
                     return Ok(());
                 }
                 let subject = [Subject::MailTo(credential.email_key)];
-                throttle::look(db, &subject, now)??;
+                throttle::look_alone(db, &subject, now)??;
                 throttle::count(db, &subject, now)?;
                 Ok(mail::send_link(db, Purpose::VerifyEmail, &account, &origin, now)?)
             })

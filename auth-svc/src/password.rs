@@ -110,7 +110,7 @@ impl Auth {
         self.database
             .write(move |db| {
                 let subject = Subject::MailTo(email.clone());
-                if throttle::look(db, std::slice::from_ref(&subject), now)?.is_err() {
+                if throttle::look_alone(db, std::slice::from_ref(&subject), now)?.is_err() {
                     return Ok(());
                 }
                 throttle::count(db, &[subject], now)?;
@@ -129,7 +129,7 @@ impl Auth {
         let (now, from) = (self.clock.now(), [Subject::MailFrom(client.ip)]);
         self.database
             .write(move |db| {
-                throttle::look(db, &from, now)??;
+                throttle::look_alone(db, &from, now)??;
                 Ok(throttle::count(db, &from, now)?)
             })
             .await

@@ -123,6 +123,19 @@ pub(crate) fn look(
     Ok(if wait.is_zero() { Ok(()) } else { Err(TooMany(wait)) })
 }
 
+/// Like [`look`], for who counts in the same transaction: others wait until it ends, so that of a crowd that comes at
+/// once no more pass than may.
+pub(crate) fn look_alone(
+    db: &mut Db,
+    subjects: &[Subject],
+    now: Timestamp,
+) -> Result<Result<(), TooMany>, DbError> {
+    for subject in subjects {
+        throttles::lock(db, &subject.key(), now, now + subject.patience().forgotten)?;
+    }
+    look(db, subjects, now)
+}
+
 /// Counts a failure.
 pub(crate) fn count(db: &mut Db, subjects: &[Subject], now: Timestamp) -> Result<(), DbError> {
     for subject in subjects {

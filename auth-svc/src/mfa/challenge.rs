@@ -152,7 +152,7 @@ impl Auth {
                 let user = challenge.user_id;
                 let refresh_in = RefreshIn::parse(&challenge.refresh_in);
                 let proof = Subject::Proof(user);
-                throttle::look(db, std::slice::from_ref(&proof), now)??;
+                throttle::look_alone(db, std::slice::from_ref(&proof), now)??;
                 if !accept(db, &sealer, user, &code, now)? {
                     throttle::count(db, &[proof], now)?;
                     audit::record(db, Event::SignInFailed, Some(user), &client, now)?;

@@ -108,7 +108,7 @@ impl Auth {
                     return Err(MfaError::OnAlready);
                 }
                 let proof = Subject::Proof(user);
-                throttle::look(db, std::slice::from_ref(&proof), now)??;
+                throttle::look_alone(db, std::slice::from_ref(&proof), now)??;
                 if !accept(db, &sealer, user, &code, now)? {
                     throttle::count(db, &[proof], now)?;
                     return Ok(None);
@@ -130,7 +130,7 @@ impl Auth {
             .database
             .write(move |db| {
                 let proof = Subject::Proof(user);
-                throttle::look(db, std::slice::from_ref(&proof), now)??;
+                throttle::look_alone(db, std::slice::from_ref(&proof), now)??;
                 if mfa::totp_of(db, user)?.is_none() {
                     return Err(MfaError::NotSetUp);
                 }

@@ -16,6 +16,23 @@ pub(crate) fn latest_of(db: &mut Db, keys: &[Vec<u8>]) -> Result<Option<Timestam
     Ok(rows.into_iter().max())
 }
 
+/// Holds the row, made if need be, until the transaction ends.
+pub(crate) fn lock(db: &mut Db, key: &[u8], now: Timestamp, expires: Timestamp) -> Result<(), DbError> {
+    let row = (
+        throttles::key.eq(key),
+        throttles::failures.eq(0_i64),
+        throttles::not_before_ms.eq(now),
+        throttles::expires_at_ms.eq(expires),
+    );
+    on_inner!(db, connection => diesel::insert_into(throttles::table)
+        .values(row)
+        .on_conflict(throttles::key)
+        .do_update()
+        .set(throttles::failures.eq(throttles::failures))
+        .execute(connection))?;
+    Ok(())
+}
+
 /// Counts one more failure, from one when those before are forgotten; how many that makes.
 pub(crate) fn count(db: &mut Db, key: &[u8], now: Timestamp, expires: Timestamp) -> Result<i64, DbError> {
     let row = (
