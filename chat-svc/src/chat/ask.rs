@@ -15,6 +15,9 @@ use crate::{
 /// Unread messages are counted up to here: "99+".
 const MOST_UNREAD: i64 = 100;
 
+/// Unread mentions are counted up to here.
+const MOST_MENTIONS: i64 = 99;
+
 /// What a client that comes back may have missed; beyond, it loads the newest page instead.
 pub(crate) const MOST_REPLAYED: i64 = 500;
 
@@ -263,6 +266,7 @@ fn view(db: &mut Db, room: Room, member: Option<Member>, user: UserId) -> Result
     let mut view = RoomView::of(room, member);
     if let Some(member) = member {
         view.unread = store::messages::unread(db, id, user, member.last_read, MOST_UNREAD)?;
+        view.mentions = store::mentions::unread(db, id, user, member.last_read, MOST_MENTIONS)?;
         view.last_message = store::messages::before(db, id, Seq(i64::MAX), 1)?.pop();
     }
     if direct && let Some(peer) = store::members::peer_of(db, id, user)? {
