@@ -1,18 +1,22 @@
 //! Questions: rooms, members, history, and what a socket needs to follow a room.
 
 use irongate_shared::{
+    clock::Timestamp,
     db::{Db, DbError},
     id::UserId,
 };
 
 use super::{BanView, Chat, MemberView, RoomView, Users};
 use crate::{
-    room::{Event, Kind, Member, Message, Profile, Refused, Role, Room, RoomId, Seq, folded, rules},
-    store,
+    room::{Event, Kind, Member, Message, Profile, Refused, Role, Room, RoomId, Seq, Words, folded, rules},
+    store::{self, messages::Place},
 };
 
 /// Unread messages are counted up to here: "99+".
 const MOST_UNREAD: i64 = 100;
+
+/// Unread mentions are counted up to here.
+const MOST_MENTIONS: i64 = 99;
 
 /// What a client that comes back may have missed; beyond, it loads the newest page instead.
 pub(crate) const MOST_REPLAYED: i64 = 500;
@@ -171,6 +175,36 @@ impl Chat {
             .await
     }
 
+    /// A page of the messages that hold these words in the user's rooms, or in one of them, and where the next one
+    /// begins.
+    pub(crate) async fn search(
+        &self,
+        user: UserId,
+        words: Words,
+        room: Option<RoomId>,
+        cursor: Option<String>,
+        limit: i64,
+    ) -> Result<(Vec<Message>, Option<String>), Refused> {
+        let before = cursor.as_deref().map(parse_place).transpose()?;
+        self.database
+            .read(move |db| {
+                if let Some(id) = room {
+                    let (room, member) = visible(db, id, user)?;
+                    member.ok_or_else(|| rules::stranger(&room))?;
+                }
+                let mut messages = store::messages::found(db, user, &words, room, before, limit)?;
+                for of_room in messages.chunk_by_mut(|one, next| one.room == next.room) {
+                    if let Some(Message { room, .. }) = of_room.first() {
+                        store::reactions::put_under(db, *room, of_room)?;
+                    }
+                }
+                let full = messages.len() == usize::try_from(limit).unwrap_or(0);
+                let next = messages.last().filter(|_| full).map(place_of);
+                Ok((messages, next))
+            })
+            .await
+    }
+
     /// Whether the user may follow the room, and what there is to know before its events. The caller watches the room
     /// already: an event after `last` reaches it one way or the other.
     pub(crate) async fn enter(
@@ -232,6 +266,7 @@ fn view(db: &mut Db, room: Room, member: Option<Member>, user: UserId) -> Result
     let mut view = RoomView::of(room, member);
     if let Some(member) = member {
         view.unread = store::messages::unread(db, id, user, member.last_read, MOST_UNREAD)?;
+        view.mentions = store::mentions::unread(db, id, user, member.last_read, MOST_MENTIONS)?;
         view.last_message = store::messages::before(db, id, Seq(i64::MAX), 1)?.pop();
     }
     if direct && let Some(peer) = store::members::peer_of(db, id, user)? {
@@ -246,8 +281,27 @@ fn cursor_after(room: &Room) -> String {
     format!("{}{name}", room.id)
 }
 
+const BAD_CURSOR: Refused =
+    Refused::Invalid { field: "cursor", message: "Use the next_cursor of the page before." };
+
 fn parse_cursor(cursor: &str) -> Result<(String, RoomId), Refused> {
-    let bad = Refused::Invalid { field: "cursor", message: "Use the next_cursor of the page before." };
-    let (id, name) = cursor.split_at_checked(36).ok_or(bad.clone())?;
-    Ok((name.to_owned(), id.parse().map_err(|_| bad)?))
+    let (id, name) = cursor.split_at_checked(36).ok_or(BAD_CURSOR)?;
+    Ok((name.to_owned(), id.parse().map_err(|_| BAD_CURSOR)?))
+}
+
+/// It says itself where it is: a message that is gone since leaves no page without a beginning.
+fn place_of(message: &Message) -> String {
+    format!("{}.{}.{}", message.ts.as_millis(), message.seq.0, message.room)
+}
+
+fn parse_place(cursor: &str) -> Result<Place, Refused> {
+    let place = || {
+        let mut parts = cursor.splitn(3, '.');
+        Some(Place {
+            at: Timestamp::from_millis(parts.next()?.parse().ok()?),
+            seq: Seq(parts.next()?.parse().ok()?),
+            room: parts.next()?.parse().ok()?,
+        })
+    };
+    place().ok_or(BAD_CURSOR)
 }

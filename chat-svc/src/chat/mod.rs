@@ -44,7 +44,7 @@ pub(crate) struct Chat {
     pub limits: Limits,
     /// Messages, by user and room.
     sends: Paced<(UserId, RoomId)>,
-    /// Everything else that is written over HTTP, by user.
+    /// Everything else that is written over HTTP, and searches, by user.
     writes: Paced<UserId>,
     typing: Paced<(UserId, RoomId)>,
     met: Met,
@@ -163,7 +163,7 @@ impl Chat {
         self.learn(profile, self.clock.now()).await
     }
 
-    /// Whether a user may write over HTTP at this moment; WebSockets have a pace of their own.
+    /// Whether a user may write or search over HTTP at this moment; WebSockets have a pace of their own.
     pub(crate) fn admit(&self, user: UserId) -> Result<(), Refused> {
         self.writes.admit(user, self.clock.now()).map_err(|retry| {
             self.metrics.rate_limited.inc();

@@ -26,6 +26,8 @@ pub(crate) struct RoomView {
     pub members: i64,
     /// Messages of others after `last_read_seq`, counted up to 100.
     pub unread: usize,
+    /// Unread messages that mention the user, counted up to 99.
+    pub mentions: usize,
     /// The other one, for direct rooms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<Profile>,
@@ -81,6 +83,7 @@ impl RoomView {
             member: member.map(Membership::from),
             members: room.members,
             unread: 0,
+            mentions: 0,
             peer: None,
             last_message: None,
         }

@@ -42,6 +42,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(message::react::react)
             .service(message::react::unreact)
             .service(message::read::read)
+            .service(message::search::search)
             // from services
             .service(events::take),
     );

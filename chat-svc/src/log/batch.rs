@@ -13,7 +13,7 @@ use crate::{
         Body, ClientId, Command, Emoji, Entry, Event, EventKind, Kind, Member, Message, Outcome, Profile,
         Refused, Role, Room, RoomId, RoomName, Seq, Topic, With, frame, mentions, role_detail, rules,
     },
-    store::{self, messages::SentAs},
+    store::{self, mentions::Mention, messages::SentAs},
 };
 
 /// Different emoji under one message.
@@ -76,6 +76,7 @@ pub(super) struct Batch<'a> {
     members: HashMap<(RoomId, UserId), Option<Member>>,
     sent: HashMap<SentAs, Message>,
     new_messages: Vec<Message>,
+    new_mentions: Vec<Mention>,
     new_entries: Vec<Entry>,
     /// Rooms whose row is to be written.
     touched: BTreeSet<RoomId>,
@@ -132,6 +133,7 @@ impl<'a> Batch<'a> {
             members,
             sent,
             new_messages: Vec::new(),
+            new_mentions: Vec::new(),
             new_entries: Vec::new(),
             touched: BTreeSet::new(),
             done,
@@ -143,6 +145,10 @@ impl<'a> Batch<'a> {
         if !self.new_messages.is_empty() {
             store::messages::insert_all(self.db, &self.new_messages)?;
             self.new_messages.clear();
+        }
+        if !self.new_mentions.is_empty() {
+            store::mentions::insert_all(self.db, &self.new_mentions)?;
+            self.new_mentions.clear();
         }
         if !self.new_entries.is_empty() {
             store::log::insert_all(self.db, &self.new_entries)?;
@@ -218,7 +224,10 @@ impl<'a> Batch<'a> {
             reactions: Vec::new(),
         };
         self.done.events.push(message.to_event());
-        self.notice_mentioned(&message)?;
+        for user in self.mentioned(room, by, body)? {
+            self.notify(user, &Notify { room, why: "mention", seq: Some(message.seq) });
+            self.new_mentions.push(Mention { user, room, seq: message.seq });
+        }
         self.new_messages.push(message.clone());
         self.sent.insert(name, message.clone());
         Ok(Outcome::Sent(Box::new(message)))
@@ -235,6 +244,11 @@ impl<'a> Batch<'a> {
             return Ok(Outcome::Done);
         }
         store::messages::edit(self.db, room, seq, body.as_str(), self.now)?;
+        store::mentions::clear(self.db, room, seq)?;
+        // Counted, and not told again: an edit is no second call.
+        for user in self.mentioned(room, by, body)? {
+            self.new_mentions.push(Mention { user, room, seq });
+        }
         let with = With::Body(Some(body.as_str().to_owned()));
         self.log(Entry { message: Some(seq), with, ..self.entry(room, by, EventKind::Edit) })
     }
@@ -248,6 +262,7 @@ impl<'a> Batch<'a> {
         }
         store::messages::delete(self.db, room, seq, self.now)?;
         store::reactions::clear(self.db, room, seq)?;
+        store::mentions::clear(self.db, room, seq)?;
         self.log(Entry { message: Some(seq), ..self.entry(room, by, EventKind::Delete) })
     }
 
@@ -616,19 +631,6 @@ impl<'a> Batch<'a> {
         Ok(room.last_seq)
     }
 
-    fn notice_mentioned(&mut self, message: &Message) -> Result<(), Error> {
-        let names = mentions(message.body.as_deref().unwrap_or_default());
-        if names.is_empty() {
-            return Ok(());
-        }
-        let named = store::profiles::named(self.db, &names)?;
-        let present = store::members::among(self.db, message.room, &named)?;
-        for user in present.into_iter().filter(|user| *user != message.from) {
-            self.notify(user, &Notify { room: message.room, why: "mention", seq: Some(message.seq) });
-        }
-        Ok(())
-    }
-
     fn notify(&mut self, user: UserId, notify: &Notify) {
         self.done.notices.push(Notice { user, frame: frame(notify) });
     }
@@ -655,6 +657,17 @@ impl<'a> Batch<'a> {
         let member = store::members::find(self.db, room, user)?;
         self.members.insert((room, user), member);
         Ok(member)
+    }
+
+    /// The others in the room whose usernames stand after `@` in the text.
+    fn mentioned(&mut self, room: RoomId, by: UserId, body: &Body) -> Result<Vec<UserId>, Error> {
+        let names = mentions(body.as_str());
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut named = store::profiles::named(self.db, &names)?;
+        named.retain(|user| *user != by);
+        store::members::among(self.db, room, &named)
     }
 
     fn message(&mut self, room: RoomId, seq: Seq) -> Result<Message, Stop> {

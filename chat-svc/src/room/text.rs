@@ -74,6 +74,49 @@ impl RoomName {
     }
 }
 
+/// What is searched for, as both databases read it: phrases in quotes, all of which must be there.
+///
+/// SECURITY: a query language is code. Each word goes in as a quoted phrase without any character that means something
+/// in FTS5's or PostgreSQL's language, so that no text is an error, an operator or another column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words(String);
+
+impl Words {
+    const MOST: usize = 200;
+
+    /// Words, and phrases in quotes; a quote that is not closed goes on to the end.
+    pub(crate) fn parse(text: &str) -> Result<Self, BadText> {
+        if text.chars().count() > Self::MOST {
+            return Err(BadText("Search for at most 200 characters."));
+        }
+        let mut phrases = Vec::new();
+        for (number, part) in text.split('"').enumerate() {
+            let quoted = number % 2 == 1;
+            if quoted {
+                phrases.push(phrase(part));
+            } else {
+                phrases.extend(part.split(|c: char| c.is_whitespace() || c.is_control()).map(phrase));
+            }
+        }
+        // PostgreSQL passes over a phrase without words, FTS5 finds nothing then.
+        phrases.retain(|phrase| phrase.contains(char::is_alphanumeric));
+        if phrases.is_empty() {
+            return Err(BadText("Write a word to search for."));
+        }
+        Ok(Self(phrases.iter().map(|phrase| format!("\"{phrase}\"")).collect::<Vec<_>>().join(" ")))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The same punctuation ends a word here as in the index (`migrations/`).
+fn phrase(part: &str) -> String {
+    let spaced = part.replace(|c: char| c.is_control() || c.is_ascii_punctuation(), " ");
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The same for texts that a person takes for the same.
 pub(crate) fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).collect()
@@ -111,6 +154,27 @@ mod tests {
             ["ann", "bob_b", "zoë"]
         );
         assert_eq!(mentions("@@ann @ alone"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_searched_for_becomes_quoted_phrases_whatever_was_typed() {
+        for (typed, searched) in [
+            ("seeds", r#""seeds""#),
+            (" two  words ", r#""two" "words""#),
+            (r#"say "two words" now"#, r#""say" "two words" "now""#),
+            (r#"never "closed here"#, r#""never" "closed here""#),
+            ("NOT a OR b*", r#""NOT" "a" "OR" "b""#),
+            ("body:x ^y NEAR(a, 2)", r#""body x" "y" "NEAR a" "2""#),
+            ("it's example.org\0!", r#""it s" "example org""#),
+            ("Zoë — 日本", r#""Zoë" "日本""#),
+        ] {
+            assert_eq!(Words::parse(typed).unwrap().as_str(), searched, "{typed}");
+        }
+        for nothing in ["", "  ", "\"\"", "*", "\0", "— !"] {
+            assert!(Words::parse(nothing).is_err(), "{nothing}");
+        }
+        assert!(Words::parse(&"x".repeat(200)).is_ok());
+        assert!(Words::parse(&"x".repeat(201)).is_err());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use irongate_shared::{clock::Timestamp, db::Db, id::UserId, on_inner};
 
-use super::schema::messages;
-use crate::room::{Message, RoomId, Seq};
+use super::schema::{members, messages};
+use crate::room::{Message, RoomId, Seq, Words};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = messages)]
@@ -152,6 +152,58 @@ pub(crate) fn unread(db: &mut Db, room: RoomId, user: UserId, read: Seq, most: i
         .select(messages::seq)
         .load(db)?;
     Ok(seqs.len())
+}
+
+/// A message's place in the order of all rooms' messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub at: Timestamp,
+    pub room: RoomId,
+    pub seq: Seq,
+}
+
+/// The newest messages that hold these words, in rooms that the user is in, before the message at `before`.
+pub(crate) fn found(
+    db: &mut Db,
+    user: UserId,
+    words: &Words,
+    room: Option<RoomId>,
+    before: Option<Place>,
+    limit: i64,
+) -> QueryResult<Vec<Message>> {
+    use diesel::{
+        dsl::sql,
+        sql_types::{BigInt, Bool, Text},
+    };
+    let hold = match db {
+        Db::Pg(_) => "(messages.search @@ websearch_to_tsquery('simple', ",
+        Db::Sqlite(_) => "(messages.row_id IN (SELECT rowid FROM messages_fts WHERE messages_fts MATCH ",
+    };
+    // SECURITY: in the query itself, so that no search sees a room between being let in and being shown the door.
+    let mine = members::table.filter(members::user_id.eq(user)).select(members::room_id);
+    let mut query = messages::table
+        .filter(sql::<Bool>(hold).bind::<Text, _>(words.as_str()).sql("))"))
+        .filter(messages::room_id.eq_any(mine))
+        .order((messages::created_at_ms.desc(), messages::room_id.desc(), messages::seq.desc()))
+        .limit(limit)
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(room) = room {
+        query = query.filter(messages::room_id.eq(room));
+    }
+    if let Some(Place { at, room, seq }) = before {
+        query = query.filter(
+            sql::<Bool>("(messages.created_at_ms, messages.room_id, messages.seq) < (")
+                .bind::<BigInt, _>(at)
+                .sql(", ")
+                .bind::<Text, _>(room)
+                .sql(", ")
+                .bind::<BigInt, _>(seq)
+                .sql(")"),
+        );
+    }
+    let rows: Vec<Row> = query.load(db)?;
+    Ok(rows.into_iter().map(Message::from).collect())
 }
 
 /// What these messages say now; deleted ones say nothing.

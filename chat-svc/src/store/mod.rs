@@ -3,6 +3,7 @@
 pub(crate) mod bans;
 pub(crate) mod log;
 pub(crate) mod members;
+pub(crate) mod mentions;
 pub(crate) mod messages;
 pub(crate) mod profiles;
 pub(crate) mod reactions;

@@ -74,6 +74,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    mentions (user_id, room_id, seq) {
+        user_id -> Text,
+        room_id -> Text,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
     profiles (user_id) {
         user_id -> Text,
         username -> Text,
@@ -91,5 +99,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     messages,
     room_events,
     reactions,
+    mentions,
     profiles
 );

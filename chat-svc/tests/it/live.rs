@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use diesel::{RunQueryDsl as _, connection::SimpleConnection as _};
+use irongate_shared::db::Db;
+use irongate_test_servers::eventually;
 use serde_json::json;
 
 use crate::support::{App, Backend, on_both};
@@ -229,4 +232,45 @@ async fn a_renewed_token_keeps_the_connection_and_a_strangers_does_not() {
     assert_eq!(refused["code"], "not_allowed");
     assert_eq!(socket.ask(json!({ "t": "auth", "token": "nonsense" })).await["code"], "unauthenticated");
     app.stop().await;
+}
+
+/// What is committed between the last reading of a replay and the moment the socket goes live stands in neither: only
+/// the mark that it raised has the log read once more. The reading is held here in its middle, between its two tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_during_the_last_reading_of_a_replay_is_read_in_another() {
+    let app = App::start_with(Backend::Postgres, |settings| settings.workers = 1).await;
+    let ann = app.user("ann");
+    let room = ann.create_room("public", "Garden").await;
+    let (mut witness, mut reader) = (ann.connect().await, ann.connect().await);
+    witness.join(&room).await;
+    ann.send(&room, "before").await;
+    assert_eq!(witness.seqs(1).await, [2]);
+
+    let mut db = app.db();
+    db.batch_execute("BEGIN; LOCK TABLE room_events IN ACCESS EXCLUSIVE MODE").unwrap();
+    assert_eq!(reader.join_after(&room, 2).await["replay"], 0);
+    eventually(
+        "the reading to have read messages and wait for the other table",
+        Duration::from_secs(2),
+        || {
+            let waiting = waits_for_room_events(&mut db);
+            async move { waiting }
+        },
+    )
+    .await;
+    ann.send(&room, "meanwhile").await;
+    assert_eq!(witness.seqs(1).await, [3]);
+    db.batch_execute("COMMIT").unwrap();
+
+    ann.send(&room, "after").await;
+    assert_eq!(reader.seqs(2).await, [3, 4]);
+    app.stop().await;
+}
+
+fn waits_for_room_events(db: &mut Db) -> bool {
+    let waiting = diesel::sql_query(
+        "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+         WHERE datname = current_database() AND relation = 'room_events'::regclass AND NOT granted",
+    );
+    waiting.execute(db).unwrap() > 0
 }

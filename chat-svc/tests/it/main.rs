@@ -1,6 +1,7 @@
 //! chat-svc through the doors that clients take: HTTP and WebSocket, on SQLite and on PostgreSQL.
 //!
 //! - `rooms`, `messages`, `moderation`: what can be done in rooms, mostly over HTTP
+//! - `search`: finding messages again
 //! - `live`: the WebSocket: order, resume, replay
 //! - `people`: names and pictures
 //! - `replicas`: three of them over PostgreSQL and Redis
@@ -25,5 +26,6 @@ mod moderation;
 mod people;
 mod replicas;
 mod rooms;
+mod search;
 mod service;
 mod support;

@@ -1,8 +1,18 @@
 //! Sending, reading, changing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::on_both;
+use crate::support::{User, on_both};
+
+/// How many unread messages call the user by name, and how many there are at all.
+async fn mentions(user: &User, room: &str) -> (Value, Value) {
+    let shown = user.get(&format!("/chat/rooms/{room}")).await.expect(200);
+    let listed = user.get("/chat/rooms").await.expect(200);
+    let items = listed["items"].as_array().expect("items");
+    let listed = items.iter().find(|item| item["id"] == room).expect("the room");
+    assert_eq!(shown["mentions"], listed["mentions"]);
+    (shown["mentions"].clone(), shown["unread"].clone())
+}
 
 on_both! {
     async fn a_message_sent_twice_is_stored_once_whichever_way_it_comes(app) {
@@ -61,6 +71,55 @@ on_both! {
         bob.put(&format!("{path}/read"), json!({ "seq": 1_000_000 })).await.expect(204);
         let shown = bob.get(&path).await.expect(200);
         assert_eq!((&shown["unread"], &shown["member"]["last_read_seq"]), (&json!(0), &shown["last_seq"]));
+    }
+
+    async fn unread_mentions_are_counted_until_they_are_read(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        let path = format!("/chat/rooms/{room}");
+        ann.send(&room, "@bob before bob came").await;
+        assert_eq!(bob.get(&path).await.expect(200)["mentions"], 0);
+        bob.join_room(&room).await;
+        bob.create_room("public", "so that bob is known").await;
+        assert_eq!(mentions(&bob, &room).await, (json!(0), json!(0)));
+
+        let first = ann.send(&room, "@Bob, are you there?").await["seq"].clone();
+        ann.send(&room, "bob@example.org, not bob").await;
+        ann.send(&room, "@bob @bob @ann @nobody").await;
+        bob.send(&room, "I am @bob").await;
+
+        assert_eq!(mentions(&bob, &room).await, (json!(2), json!(3)));
+        assert_eq!(mentions(&ann, &room).await, (json!(0), json!(1)));
+        bob.put(&format!("{path}/read"), json!({ "seq": first })).await.expect(204);
+        assert_eq!(mentions(&bob, &room).await, (json!(1), json!(2)));
+        for number in 0..110 {
+            ann.send(&room, &format!("@bob {number}")).await;
+        }
+        assert_eq!(mentions(&bob, &room).await, (json!(99), json!(100)));
+        bob.put(&format!("{path}/read"), json!({ "seq": 1_000_000 })).await.expect(204);
+        assert_eq!(mentions(&bob, &room).await, (json!(0), json!(0)));
+        // The messages go, and their mentions with them.
+        ann.delete(&path).await.expect(204);
+    }
+
+    async fn an_edited_or_deleted_message_mentions_whom_it_says(app) {
+        let (ann, bob, eve) = (app.user("ann"), app.user("bob"), app.user("eve"));
+        let room = ann.create_room("public", "Garden").await;
+        for user in [&bob, &eve] {
+            user.create_room("public", "so that they are known").await;
+            user.join_room(&room).await;
+        }
+        let called = async || (mentions(&bob, &room).await.0, mentions(&eve, &room).await.0);
+        let seq = ann.send(&room, "@bob").await["seq"].clone();
+        let message = format!("/chat/rooms/{room}/messages/{seq}");
+        assert_eq!(called().await, (json!(1), json!(0)));
+
+        ann.patch(&message, json!({ "body": "@eve, I mean" })).await.expect(204);
+        assert_eq!(called().await, (json!(0), json!(1)));
+        ann.patch(&message, json!({ "body": "@eve and @bob" })).await.expect(204);
+        assert_eq!(called().await, (json!(1), json!(1)));
+        ann.delete(&message).await.expect(204);
+        assert_eq!(called().await, (json!(0), json!(0)));
     }
 
     async fn edits_deletes_and_reactions_show_in_the_history(app) {
