@@ -182,14 +182,15 @@ impl Supervised {
     }
 }
 
-/// The pause before the next start: short at first, because most ends are one of a kind; longer while they repeat.
+/// The pause before the next start: short at first, because most ends are one of a kind, yet long enough for the gateway
+/// to notice and tell; longer while they repeat.
 #[derive(Debug, Default)]
 struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    const FIRST: Duration = Duration::from_millis(250);
+    const FIRST: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_secs(30);
     /// A program that ran this long was fine: its next end is a first one again.
     const STABLE: Duration = Duration::from_secs(20);
@@ -215,7 +216,7 @@ mod tests {
 
         let pauses: Vec<u128> = (0..9).map(|_| backoff.after(crash).as_millis()).collect();
 
-        assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+        assert_eq!(pauses, [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000, 30_000]);
         assert_eq!(backoff.after(Backoff::STABLE), Backoff::FIRST);
     }
 }

@@ -10,7 +10,7 @@ import { Session } from './session.js';
  * @typedef {{id: string, username: string, display_name: string, avatar_url: string | null}} Profile
  * @typedef {{role: string, last_read_seq: number, muted_until?: string}} Membership
  * @typedef {{id: string, kind: 'public' | 'private' | 'dm', name: string | null, topic: string | null,
- *            last_seq: number, created_at: string, member: Membership | null, members: number, unread: number,
+ *            last_seq: number, created_at: string, member: Membership | null, members: number, unread: number, mentions: number,
  *            peer?: Profile,
  *            last_message?: {seq: number, from: string, ts: string, body: string | null}}} RoomSummary
  * @typedef {{emoji: string, users: string[]}} Reaction

@@ -1,6 +1,6 @@
 /** The rooms this user is in, and what is known of each. Filled and kept current by `chat.js` beside it. */
 import { computed, signal } from '@preact/signals';
-import { mentionsMe, myId } from './session.js';
+import { myId } from './session.js';
 import { nameOf, person } from './people.js';
 import { Timeline } from './timeline.js';
 
@@ -24,7 +24,7 @@ export class Room {
     this.id = summary.id;
     this.summary = signal(summary);
     this.unread = signal(summary.unread ?? 0);
-    this.mentions = signal(mentionsIn(summary));
+    this.mentions = signal(summary.mentions ?? 0);
     this.lastRead = summary.member?.last_read_seq ?? 0;
     this.isMine = computed(() => this.summary.value.member !== null);
     this.title = computed(() => titleOf(this.summary.value, this.members.value));
@@ -89,22 +89,13 @@ export const mayOwn = (room) => room.summary.value.member?.role === 'owner';
 /** @param {RoomSummary} summary */
 const lastMoment = (summary) => summary.last_message?.ts ?? summary.created_at;
 
-/**
- * How often an unread message calls this user. The list of rooms brings only the newest message, so what came before it
- * while this client was away is not counted.
- * @param {RoomSummary} summary
- */
-function mentionsIn({ unread, last_message: last }) {
-  return unread && last?.body && last.from !== myId.value && mentionsMe(last.body) ? 1 : 0;
-}
-
 /** Takes in what the server says of a room. @param {RoomSummary} summary */
 export function know(summary) {
   const known = rooms.value.get(summary.id);
   if (known) {
     known.summary.value = { ...known.summary.value, ...summary };
     known.unread.value = summary.unread ?? 0;
-    known.mentions.value = Math.min(Math.max(known.mentions.value, mentionsIn(summary)), known.unread.value);
+    known.mentions.value = summary.mentions ?? 0;
     known.lastRead = Math.max(known.lastRead, summary.member?.last_read_seq ?? 0);
     return known;
   }
