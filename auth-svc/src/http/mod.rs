@@ -7,7 +7,6 @@ mod email;
 mod events;
 mod keys;
 mod mfa;
-mod page;
 mod password;
 mod routes;
 mod session;

@@ -1,16 +1,8 @@
 //! Lists are pages with a cursor.
 
 use irongate_shared::problem::{Problem, kind};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-/// A page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page<T> {
-    pub items: Vec<T>,
-    /// Where the next page begins; null on the last.
-    pub next_cursor: Option<String>,
-}
+pub(super) use irongate_shared::service::page::Page;
 
 /// A limit from a query string, within bounds.
 pub(super) fn limit(asked: Option<i64>, default: i64, most: i64) -> Result<i64, Problem> {

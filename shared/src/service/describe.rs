@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use actix_web::{HttpResponse, http::header, web};
 use serde_json::Value;
-use utoipa::openapi::{OpenApi, path::Operation};
+use utoipa::openapi::{
+    OpenApi,
+    path::Operation,
+    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 
 /// A service's OpenAPI document (3.1) and what is derived from it.
 pub(super) struct Description {
@@ -38,6 +42,18 @@ impl Description {
             .filter(|(template, _)| fits(template))
             .flat_map(|(_, methods)| methods.clone())
             .collect()
+    }
+}
+
+/// Says in the document that operations take an access token: `security(("bearer" = []))`.
+pub struct BearerToken;
+
+impl utoipa::Modify for BearerToken {
+    fn modify(&self, document: &mut OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        if let Some(components) = &mut document.components {
+            components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        }
     }
 }
 

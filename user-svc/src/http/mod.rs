@@ -4,7 +4,6 @@ mod admin;
 mod avatar;
 mod events;
 mod me;
-mod page;
 mod register;
 mod routes;
 mod rules;

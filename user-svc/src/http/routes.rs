@@ -1,10 +1,7 @@
 //! The whole API of user-svc, on one screen.
 
-use irongate_shared::{account::User, problem};
-use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-};
+use irongate_shared::{account::User, problem, service::BearerToken};
+use utoipa::OpenApi;
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use super::{admin, avatar, events, me, register, rules, users};
@@ -56,17 +53,6 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     ),
 )]
 struct Document;
-
-struct BearerToken;
-
-impl Modify for BearerToken {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        if let Some(components) = &mut document.components {
-            components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        }
-    }
-}
 
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()

@@ -5,12 +5,14 @@ use irongate_shared::{
     clock::Timestamp,
     id::UserId,
     problem::Problem,
-    service::refusals::{Always, MayRefuse, SignedIn, TakesInput},
+    service::{
+        page::{Limit, Page, place_of},
+        refusals::{Always, MayRefuse, SignedIn, TakesInput},
+    },
     token::{Admin, Identity},
 };
 use serde::{Deserialize, Serialize};
 
-use super::page::{Limit, Page, id_of};
 use crate::{Auth, store::audit_log::AuditRow};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -113,7 +115,7 @@ async fn page(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<HttpResponse, Problem> {
-    let before: Option<uuid::Uuid> = id_of(cursor)?;
+    let before: Option<uuid::Uuid> = place_of(cursor)?;
     let rows = auth.audit_page(user, before.map(|id| id.to_string()), limit.and_one()).await?;
     Ok(HttpResponse::Ok().json(Page::of(rows, limit, |row| &row.id, AuditEntry::from)))
 }

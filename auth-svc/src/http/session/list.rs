@@ -5,16 +5,15 @@ use irongate_shared::{
     clock::Timestamp,
     id::SessionId,
     problem::Problem,
-    service::refusals::{Always, SignedIn, TakesInput},
+    service::{
+        page::{Limit, Page, place_of},
+        refusals::{Always, SignedIn, TakesInput},
+    },
     token::Identity,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Auth,
-    http::page::{Limit, Page, id_of},
-    store::sessions::SessionRow,
-};
+use crate::{Auth, store::sessions::SessionRow};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +56,7 @@ pub(crate) async fn list(
     identity: Identity,
     web::Query(asked): web::Query<Asked>,
 ) -> Result<HttpResponse, Problem> {
-    let before = id_of(asked.cursor.as_deref())?;
+    let before = place_of(asked.cursor.as_deref())?;
     let rows = auth.sessions_of(identity.user, before, asked.limit.and_one()).await?;
     let item = |row: SessionRow| Session {
         current: row.id == identity.session,

@@ -3,16 +3,16 @@
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
     problem::Problem,
-    service::refusals::{Always, MayRefuse, SignedIn, TakesInput},
+    service::{
+        page::{Limit, Page, place_of},
+        refusals::{Always, MayRefuse, SignedIn, TakesInput},
+    },
     token::Admin,
 };
 use serde::Deserialize;
 
 use super::Account;
-use crate::{
-    account::Accounts,
-    http::page::{Limit, Page, place_of},
-};
+use crate::account::Accounts;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -3,16 +3,16 @@
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
     problem::Problem,
-    service::refusals::{Always, SignedIn, TakesInput},
+    service::{
+        page::{Limit, Page, place_of},
+        refusals::{Always, SignedIn, TakesInput},
+    },
     token::Identity,
 };
 use serde::Deserialize;
 
 use super::Summary;
-use crate::{
-    account::Accounts,
-    http::page::{Limit, Page, place_of},
-};
+use crate::account::Accounts;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
