@@ -1,4 +1,7 @@
 //! Programs that are killed or stand still: what goes on, what says so, what comes back.
+//!
+//! What stands still does so over PostgreSQL: SQLite has one write lock for all, and a process that is stopped (not
+//! killed) in a transaction keeps it. Then nobody writes, and says so, until it goes on.
 
 use irongate_test_servers::eventually;
 use serde_json::json;
@@ -25,7 +28,7 @@ async fn each_killed_service_is_started_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_chat_stands_still_the_others_go_on_and_the_dashboard_says_so() {
-    let system = System::start(Backend::Embedded).await;
+    let system = System::start(Backend::Production).await;
     let ann = system.newcomer("ann").await;
 
     system.pause(Service::Chat);
@@ -49,7 +52,7 @@ async fn while_chat_stands_still_the_others_go_on_and_the_dashboard_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_can_sign_in_while_auth_stands_still_but_who_is_in_goes_on() {
-    let system = System::start(Backend::Embedded).await;
+    let system = System::start(Backend::Production).await;
     let ann = system.newcomer("ann").await;
     let room = ann.create_room(&system, "harbour").await;
     let mut chat = ann.chat(&system).await;

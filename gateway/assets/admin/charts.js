@@ -64,7 +64,7 @@ export class Chart extends Component {
       scales: { x: { range: atLeastTenMinutes }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _least, /** @type {number} */ most) => [0, Math.max(most * 1.15, 1)] } },
       axes: [
         { ...axis, grid: { show: false }, space: 70, values: (/** @type {any} */ _plot, /** @type {number[]} */ at) => at.map((seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })) },
-        { ...axis, size: 52, space: 34, values: (/** @type {any} */ _plot, /** @type {number[]} */ values) => values.map((value) => lines[0].text(value)) },
+        { ...axis, size: 60, space: 34, values: (/** @type {any} */ _plot, /** @type {number[]} */ values) => values.map((value) => lines[0].text(value)) },
       ],
       series: [
         { label: 'Time', value: (/** @type {any} */ _plot, /** @type {number | null} */ seconds) => (seconds ? new Date(seconds * 1000).toLocaleTimeString() : '–') },

@@ -97,6 +97,8 @@ pub(crate) struct Record {
     pub(crate) connect: Option<Duration>,
     /// From sending the request to the first byte of the service's answer.
     pub(crate) waited: Option<Duration>,
+    /// From the request's arrival to the head of the answer.
+    pub(crate) answered: Option<Duration>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) fault: Option<Fault>,
@@ -272,6 +274,7 @@ impl Exchange<'_> {
         size: BodySize,
     ) -> Result<(), Fault> {
         self.record.status = status.as_u16();
+        self.record.answered = Some(self.request.arrived.elapsed());
         for (name, value) in self.added.iter() {
             fields.push(name, value);
         }

@@ -133,9 +133,9 @@ impl Observe {
         let took = exchange.request.arrived.elapsed();
         self.requests.fetch_add(1, Relaxed);
         self.count_status(record.status);
-        // A WebSocket's life is no answer's latency.
+        // To the head of the answer: how long a WebSocket or an event stream lives is no latency.
         if record.status != 101 {
-            self.latencies.record(took);
+            self.latencies.record(record.answered.unwrap_or(took));
         }
         if let Some(fault) = &record.fault {
             *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry(fault.name()).or_default() +=
