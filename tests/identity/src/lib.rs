@@ -8,9 +8,8 @@
 //! app.register("ann").await;
 //! let ann = app.sign_in("ann").await;
 //!
-//! let answer = app.get("/user/me").by(&ann).send().await;
+//! let answer = app.get("/user/me").by(&ann).send().await.expect(200);
 //!
-//! answer.expect(200);
 //! assert_eq!(answer.body["username"], "ann");
 //! # }
 //! ```
