@@ -21,7 +21,8 @@ use crate::{
 
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Every way of measuring once, but oha, which takes minutes to build.
-const SMOKE: [&str; 10] = [
+const SMOKE: [&str; 11] = [
+    "h1-plain-api",
     "h1-tls-api",
     "h2-tls-api",
     "h1-tls-1k",

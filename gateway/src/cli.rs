@@ -75,6 +75,9 @@ fn summary(settings: &Settings) -> String {
     };
     line("http", settings.listen.http.join(", "));
     line("https", settings.listen.https.join(", "));
+    if !settings.listen.plain.is_empty() {
+        line("plain", settings.listen.plain.join(", "));
+    }
     line("admin", settings.admin.listen.join(", "));
     line("files", settings.files.root.display().to_string());
     for (name, upstream) in &settings.upstream {

@@ -137,7 +137,7 @@ impl Gateway {
         self.certificates.reload(&settings.tls, &self.data)?;
         self.site.configure(settings.files.clone());
         self.site.refresh();
-        self.observe.set_log_format(settings.log.access);
+        self.observe.configure_log(&settings.log);
         let version = self.snapshot().version + 1;
         let snapshot = Snapshot::build(checked, origin, version, &self.registry);
         self.snapshot.store(Arc::new(snapshot));

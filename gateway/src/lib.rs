@@ -97,7 +97,7 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
         registry,
         site,
         certificates,
-        observe: Observe::new(AccessLog::start(settings.log.access).context("starting the access log")?),
+        observe: Observe::new(AccessLog::start(&settings.log).context("starting the access log")?),
         identities: Identities::new(platform),
         admin_token: admin_token(&data)?,
         data: data.clone(),
@@ -121,8 +121,15 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
         .listen
         .threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from));
+    let redirects = !settings.listen.https.is_empty();
     for (door, addresses, threads) in [
-        (Door::Plain, &settings.listen.http, 1),
+        // Without HTTPS of our own there is nothing to lead to.
+        if redirects {
+            (Door::Redirect, &settings.listen.http, 1)
+        } else {
+            (Door::Plain, &settings.listen.http, workers)
+        },
+        (Door::Plain, &settings.listen.plain, workers),
         (Door::Secure, &settings.listen.https, workers),
         (Door::Admin, &settings.admin.listen, 1),
     ] {

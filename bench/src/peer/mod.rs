@@ -27,7 +27,7 @@ pub(crate) enum Ability {
     Canned,
     /// Compresses what it serves from files.
     Compression,
-    /// Passes requests on that come in the clear. The gateway redirects them, and nothing else.
+    /// Passes requests on that come in the clear.
     Clear,
     /// Reaches services over Unix sockets.
     UnixSockets,
@@ -78,7 +78,7 @@ pub(crate) const PEERS: &[Peer] = &[
         files: &[("irongate.toml", include_str!("../../peers/irongate.toml"))],
         arguments: &["--config", "@own@/irongate.toml"],
         go: false,
-        abilities: &[Files, Canned, Compression, UnixSockets],
+        abilities: &[Files, Canned, Compression, Clear, UnixSockets],
     },
     Peer {
         name: "nginx",

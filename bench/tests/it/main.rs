@@ -14,7 +14,16 @@ fn a_short_run_measures_the_gateway_and_nginx_in_every_way() {
     let printed = String::from_utf8_lossy(&bench.stdout);
     let complaints = String::from_utf8_lossy(&bench.stderr);
     assert!(bench.status.success(), "{complaints}\n{printed}");
-    for work in ["h1-tls-api", "h2-tls-api", "redirect", "hs-resume", "ws-echo", "steady-60", "idle-memory"] {
+    for work in [
+        "h1-tls-api",
+        "h2-tls-api",
+        "h1-plain-api",
+        "redirect",
+        "hs-resume",
+        "ws-echo",
+        "steady-60",
+        "idle-memory",
+    ] {
         let table = printed.split("### ").find(|part| part.starts_with(&format!("{work}:")));
         let table = table.unwrap_or_else(|| panic!("{work} is missing in\n{printed}"));
         for peer in ["irongate", "nginx"] {

@@ -8,6 +8,11 @@ use irongate_shared::health::{CheckResult, Report, Status};
 
 use crate::{exchange::Exchange, fault::Fault, gateway::Gateway, wire::Fields};
 
+/// Whether a path is answered here, at every listener.
+pub(crate) fn is_for(path: &str) -> bool {
+    path == "/health" || path == "/health/live"
+}
+
 pub(crate) async fn answer(gateway: &Gateway, exchange: &mut Exchange<'_>) -> Result<(), Fault> {
     super::only(exchange, &http::Method::GET)?;
     let report = report(gateway, exchange.request.path == "/health/live");

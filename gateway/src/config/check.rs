@@ -46,6 +46,7 @@ pub(crate) fn listeners(settings: &Settings, mistakes: &mut Mistakes) {
     let groups = [
         ("listen.http", &settings.listen.http),
         ("listen.https", &settings.listen.https),
+        ("listen.plain", &settings.listen.plain),
         ("admin.listen", &settings.admin.listen),
     ];
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
@@ -65,8 +66,10 @@ pub(crate) fn listeners(settings: &Settings, mistakes: &mut Mistakes) {
             }
         }
     }
-    if settings.listen.https.is_empty() && settings.listen.http.is_empty() {
-        mistakes.add("listen", "neither `http` nor `https` names an address: nothing would be served");
+    let listen = &settings.listen;
+    if listen.https.is_empty() && listen.http.is_empty() && listen.plain.is_empty() {
+        mistakes
+            .add("listen", "none of `http`, `https` and `plain` names an address: nothing would be served");
     }
     if settings.listen.threads == Some(0) {
         mistakes.add("listen.threads", "at least one thread is needed");

@@ -67,13 +67,16 @@ pub struct Listen {
     /// Addresses for plain HTTP: redirects to HTTPS, `/health`, and ACME challenges. Empty: none.
     #[serde(deserialize_with = "one_or_many")]
     pub http: Vec<String>,
-    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2). Empty: the plain listener serves everything, for a proxy
-    /// in front that has TLS.
+    /// Addresses for HTTPS (HTTP/1.1 and HTTP/2). Empty: what `http` names is served like `plain`.
     #[serde(deserialize_with = "one_or_many")]
     pub https: Vec<String>,
+    /// Addresses where everything is served in the clear, beside HTTPS: for a load balancer in front that has
+    /// TLS (name it in `client.trusted_proxies`), or inside a network of one's own.
+    #[serde(deserialize_with = "one_or_many")]
+    pub plain: Vec<String>,
     /// The port that redirects name; absent: the port of the first `https` address.
     pub redirect_port: Option<u16>,
-    /// Worker threads for HTTPS; absent: one per processor.
+    /// Worker threads of each listener that serves; absent: one per processor.
     pub threads: Option<usize>,
 }
 
@@ -82,6 +85,7 @@ impl Default for Listen {
         Self {
             http: vec!["0.0.0.0:8080".into()],
             https: vec!["0.0.0.0:8443".into()],
+            plain: Vec::new(),
             redirect_port: None,
             threads: None,
         }
@@ -325,6 +329,8 @@ pub enum AccessLog {
 pub struct Log {
     /// The access log on standard output: `json`, `combined` or `off`.
     pub access: AccessLog,
+    /// Whether requests for `/health` and `/health/live` that went well have a line too; orchestrators ask all day.
+    pub health: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

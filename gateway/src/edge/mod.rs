@@ -31,7 +31,9 @@ use crate::{
 /// Which listener a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Door {
-    /// Plain HTTP: redirects, and what orchestrators ask.
+    /// Plain HTTP that only leads to HTTPS: redirects, ACME proofs, and what orchestrators ask.
+    Redirect,
+    /// Plain HTTP that is served.
     Plain,
     Secure,
     /// Operators.
@@ -91,19 +93,19 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     // Expectations other than the one we know would be ignored by some service behind us.
     expectation(&exchange.request.head)?;
     // Orchestrators ask every listener, before anything can redirect or refuse them.
-    if exchange.request.path == "/health" || exchange.request.path == "/health/live" {
+    if admin::health::is_for(&exchange.request.path) {
         return admin::health::answer(context.gateway, exchange).await;
     }
     match context.door {
         // Operators have a listener of their own, with a token of its own.
         Door::Admin => return admin::answer(context, exchange).await,
-        // Plain HTTP only leads to HTTPS.
-        Door::Plain if !snapshot.settings.listen.https.is_empty() => return plain(context, exchange).await,
-        // Without HTTPS of our own (a proxy in front has it) the plain listener is the main one.
+        Door::Redirect => return redirect(context, exchange).await,
         Door::Plain | Door::Secure => {}
     }
-    // Not for this machine's own names: a browser would force HTTPS on every other port of it.
+    // RFC 6797 §7.2: never in the clear, as the client sees it. And not for this machine's own names: a browser would
+    // force HTTPS on every other port of it.
     if let Some(hsts) = &snapshot.hsts
+        && exchange.request.client.scheme == "https"
         && !arrival::is_own_machine(&exchange.request.client.host)
     {
         exchange.added.push("strict-transport-security", hsts);
@@ -128,8 +130,8 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     }
 }
 
-/// On plain HTTP: an ACME authority gets its proof, everybody else the way to HTTPS.
-async fn plain(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(), Fault> {
+/// Where nothing is served: an ACME authority gets its proof, everybody else the way to HTTPS.
+async fn redirect(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(), Fault> {
     let token = exchange.request.path.strip_prefix(CHALLENGE_PATH);
     match token.and_then(|token| context.gateway.certificates.challenges.proof(token)) {
         Some(proof) => {

@@ -45,7 +45,8 @@ pub(crate) fn service(
     threads: usize,
 ) -> Service<Entrance> {
     let name = match door {
-        Door::Plain => "http",
+        Door::Redirect => "http",
+        Door::Plain => "plain",
         Door::Secure => "https",
         Door::Admin => "admin",
     };
@@ -125,7 +126,8 @@ fn session(tls: &rustls::ServerConnection) -> TlsSession {
 
 /// Says at once which address is taken: Pingora would try for half a minute without a word.
 pub(crate) fn can_be_bound(settings: &crate::config::Settings) -> anyhow::Result<()> {
-    let all = settings.listen.http.iter().chain(&settings.listen.https).chain(&settings.admin.listen);
+    let listen = &settings.listen;
+    let all = listen.http.iter().chain(&listen.https).chain(&listen.plain).chain(&settings.admin.listen);
     for address in all {
         let parsed: std::net::SocketAddr = address.parse()?;
         let socket = socket2::Socket::new(socket2::Domain::for_address(parsed), socket2::Type::STREAM, None)?;

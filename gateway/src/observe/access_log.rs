@@ -5,7 +5,7 @@ use std::{
     io::Write,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Duration,
@@ -31,25 +31,33 @@ enum Line {
 
 pub(crate) struct AccessLog {
     format: AtomicU8,
+    with_health: AtomicBool,
     lines: SyncSender<Line>,
     dropped: Arc<AtomicU64>,
 }
 
 impl AccessLog {
     /// Starts the writer; it ends with the last sender.
-    pub(crate) fn start(format: config::AccessLog) -> std::io::Result<Self> {
+    pub(crate) fn start(settings: &config::Log) -> std::io::Result<Self> {
         let (lines, waiting) = sync_channel(WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = dropped.clone();
         std::thread::Builder::new().name("access-log".into()).spawn(move || write_all(&waiting, &counter))?;
-        Ok(Self { format: AtomicU8::new(format as u8), lines, dropped })
+        let log = Self { format: AtomicU8::default(), with_health: AtomicBool::default(), lines, dropped };
+        log.configure(settings);
+        Ok(log)
     }
 
-    pub(crate) fn set_format(&self, format: config::AccessLog) {
-        self.format.store(format as u8, Relaxed);
+    pub(crate) fn configure(&self, settings: &config::Log) {
+        self.format.store(settings.access as u8, Relaxed);
+        self.with_health.store(settings.health, Relaxed);
     }
 
     pub(super) fn write(&self, exchange: &Exchange<'_>, took: Duration) {
+        let is_quiet = crate::admin::health::is_for(&exchange.request.path) && exchange.record.status < 400;
+        if is_quiet && !self.with_health.load(Relaxed) {
+            return;
+        }
         let format = self.format.load(Relaxed);
         let line = if format == config::AccessLog::Json as u8 {
             json_line(exchange, took)

@@ -101,8 +101,8 @@ impl Observe {
         }
     }
 
-    pub(crate) fn set_log_format(&self, format: crate::config::AccessLog) {
-        self.log.set_format(format);
+    pub(crate) fn configure_log(&self, settings: &crate::config::Log) {
+        self.log.configure(settings);
     }
 
     /// Waits until the access log is written, for the end of the process.

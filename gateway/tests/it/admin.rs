@@ -1,6 +1,6 @@
 //! The dashboard's API, health and metrics.
 
-use crate::support::{Gateway, Service};
+use crate::support::{Gateway, Service, until};
 
 #[tokio::test]
 async fn the_api_needs_the_token_and_the_main_port_another_one() {
@@ -61,4 +61,19 @@ async fn metrics_and_the_configuration_can_be_read() {
     assert!(config.contains("[upstream.api]"), "{config}");
     let authority = gateway.admin_call(reqwest::Method::GET, "authority.pem").await.bytes().await.unwrap();
     assert_eq!(authority, gateway.authority());
+}
+
+#[tokio::test]
+async fn health_checks_that_go_well_leave_no_line_in_the_log_unless_asked_for() {
+    let gateway = Gateway::configured("").await;
+    let client = gateway.client();
+    for path in ["/health", "/health/live", "/first"] {
+        client.get(gateway.url(path)).send().await.unwrap();
+    }
+    until("the line", || async { gateway.access_log().contains("/first") }).await;
+    assert!(!gateway.access_log().contains("/health"), "{}", gateway.access_log());
+    gateway.write_config("[log]\nhealth = true\n");
+    until("the setting", || async { gateway.state().await["config"]["version"] == 2 }).await;
+    client.get(gateway.url("/health")).send().await.unwrap();
+    until("the line", || async { gateway.access_log().contains("\"path\":\"/health\"") }).await;
 }

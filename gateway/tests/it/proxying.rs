@@ -403,3 +403,34 @@ async fn a_client_that_leaves_frees_the_service() {
     assert!(client.get(gateway.url("/api")).send().await.is_err());
     tokio::time::timeout(Duration::from_secs(10), has_left.recv()).await.expect("the service to be let go");
 }
+
+#[tokio::test]
+async fn a_plain_listener_serves_in_the_clear_what_https_serves() {
+    let service = Service::start().await;
+    let mut gateway = Gateway::with(&[&service], "", "\n[client]\ntrusted_proxies = \"127.0.0.1\"").await;
+    let plain = crate::support::free_port();
+    let config = gateway.config().replace("[listen]", &format!("[listen]\nplain = \"127.0.0.1:{plain}\""));
+    std::fs::write(gateway.path("gateway.toml"), config).unwrap();
+    gateway.restart().await;
+    let ask = |path: &str, more: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: app.example\r\n{more}connection: close\r\n\r\n");
+        async move { raw_plain(plain, &request).await.unwrap() }
+    };
+
+    let proxied = ask("/api", "").await;
+    assert!(proxied.ends_with(&service.port.to_string()), "{proxied}");
+    assert_eq!(service.requests()[0].field("x-forwarded-proto"), Some("http"));
+    assert!(!proxied.contains("strict-transport-security"), "RFC 6797: not in the clear: {proxied}");
+    assert!(ask("/", "").await.contains("<title>start"));
+    let balanced = ask("/api", "x-forwarded-proto: https\r\nx-forwarded-for: 9.9.9.9\r\n").await;
+    assert!(balanced.contains("strict-transport-security"), "the client sees HTTPS: {balanced}");
+    assert_eq!(service.requests()[1].field("x-forwarded-proto"), Some("https"));
+    let refused = ask("/api/../x", "").await;
+    assert_eq!(status(&refused), 400, "the same rules: {refused}");
+    assert_eq!(
+        status(
+            &raw_plain(gateway.http, "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap()
+        ),
+        308
+    );
+}
