@@ -38,6 +38,8 @@ const BACKOFF_GROWTH = 1.5;
 const STEADY_MS = 60_000;
 /** How long a handshake and the `hello` after it may take. */
 const HELLO_MS = 10_000;
+/** With an answer due, silence for this long means a dead connection; without, heartbeats alone can tell. */
+const ANSWER_MS = 10_000;
 
 /** Close codes after which trying again would only repeat the refusal. */
 const FINAL = new Set([4400, 4403, 4409]);
@@ -197,7 +199,7 @@ export class ChatClient extends EventTarget {
     // SECURITY: the token goes in the handshake's protocol list, not in the URL, which proxies and logs would keep.
     const socket = new WebSocket(this.#url, [PROTOCOL, `base64url.bearer.chat.${base64url(token)}`]);
     this.#socket = socket;
-    this.#expectWithin(HELLO_MS);
+    this.#expectWord();
     socket.onmessage = ({ data }) => this.#receive(socket, data);
     socket.onclose = ({ code }) => this.#closed(socket, code);
   }
@@ -205,9 +207,12 @@ export class ChatClient extends EventTarget {
   /** @param {WebSocket} socket @param {string} data */
   #receive(socket, data) {
     if (socket !== this.#socket) return;
-    this.#expectWithin(this.#open ? 2 * this.#heartbeat + 5_000 : HELLO_MS);
-    /** @type {Frame} */
-    const frame = JSON.parse(data);
+    this.#take(JSON.parse(data));
+    if (socket === this.#socket) this.#expectWord();
+  }
+
+  /** @param {Frame} frame */
+  #take(frame) {
     if (frame.users) this.#emit('users', frame.users);
     switch (frame.t) {
       case 'hello': return this.#welcomed(frame);
@@ -231,7 +236,6 @@ export class ChatClient extends EventTarget {
     this.#openedAt = Date.now();
     this.#refused = 0;
     this.#heartbeat = hello.hb ?? this.#heartbeat;
-    this.#expectWithin(2 * this.#heartbeat + 5_000);
     for (const [room, subscription] of this.#rooms) this.#subscribe(room, subscription);
     for (const command of this.#outbox) this.#dispatch(command);
     this.#become({ phase: 'online' });
@@ -259,8 +263,9 @@ export class ChatClient extends EventTarget {
     this.#retry = setTimeout(() => this.#connect(fresh), delay);
   }
 
-  /** @param {number} ms */
-  #expectWithin(ms) {
+  /** Gives the server time for its next word, from now on. */
+  #expectWord() {
+    const ms = !this.#open ? HELLO_MS : this.#asked.size ? ANSWER_MS : 2 * this.#heartbeat + 5_000;
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
       // A dead network answers no close frame either, so waiting for `onclose` could take minutes.
@@ -349,6 +354,7 @@ export class ChatClient extends EventTarget {
   #dispatch(command) {
     const id = this.#nextId++;
     this.#asked.set(id, command);
+    if (this.#asked.size === 1) this.#expectWord();
     this.#post({ ...command.frame, id });
   }
 

@@ -33,7 +33,12 @@ export function lazy(load) {
       setFailed(null);
       fetch().then(() => arrived(true), setFailed);
     };
-    useEffect(() => { if (!View) get(); }, []);
+    const wasThere = View !== null;
+    useEffect(() => {
+      if (!View) get();
+      // Begun ahead, it came after the drawing and before this.
+      else if (!wasThere) arrived(true);
+    }, []);
     if (failed) return html`<${Failed} error=${new Error('The server could not be reached.')} onRetry=${get} />`;
     return View ? html`<${View} ...${props} />` : html`<${Loading} />`;
   }

@@ -250,9 +250,13 @@ export class MessageList extends Component {
 
   /** Arrow keys walk over the messages; Escape leads back to the composer. */
   #key = (/** @type {KeyboardEvent} */ event) => {
-    const row = /** @type {Element} */ (event.target).closest('.message');
-    if (event.target !== row && event.target !== this.#scroller) return;
+    const target = /** @type {Element} */ (event.target);
+    // A dialog that a row has opened has keys of its own.
+    if (target.closest('dialog')) return;
+    const row = /** @type {HTMLElement | null} */ (target.closest('.message'));
     if (event.key === 'Escape') /** @type {HTMLElement | null} */ (document.querySelector('.composer textarea'))?.focus();
+    // From a link or a button in a message, where Tab leads, to the message itself.
+    else if (row && row !== target && event.key.startsWith('Arrow')) row.focus({ preventScroll: true });
     else if (event.key === 'ArrowUp' || event.key === 'ArrowDown') this.#step(row, event.key === 'ArrowUp' ? -1 : 1);
     else return;
     event.preventDefault();

@@ -11,8 +11,8 @@ const SHOWN = 280;
 const CLOSEST = 4;
 const STEP = 8;
 
-/** @param {{file: File, onClose: () => void}} props */
-export function AvatarEditor({ file, onClose }) {
+/** @param {{file: File, onSaved: (answer: {etag: string | null}) => void, onClose: () => void}} props */
+export function AvatarEditor({ file, onSaved, onClose }) {
   /** @type {{current: HTMLCanvasElement | null}} */
   const canvas = useRef(null);
   const [picture, setPicture] = useState(/** @type {ImageBitmap | null} */ (null));
@@ -54,7 +54,7 @@ export function AvatarEditor({ file, onClose }) {
       const square = Object.assign(document.createElement('canvas'), { width: SIDE, height: SIDE });
       draw(square, picture, view);
       const blob = await new Promise((resolve) => square.toBlob(resolve, 'image/png'));
-      await api.setAvatar(/** @type {Blob} */ (blob));
+      onSaved(await api.setAvatar(/** @type {Blob} */ (blob)));
       notify('Picture saved');
       onClose();
     } catch (problem) {

@@ -61,6 +61,9 @@ export function Profile() {
     }
   }
 
+  /** A picture is a change of the profile, too: what is saved next is saved against this version. @param {{etag: string | null}} answer */
+  const pictureSaved = ({ etag: version }) => setEtag(version);
+
   /** @param {any} event */
   function choose({ currentTarget }) {
     setPicture(currentTarget.files[0] ?? null);
@@ -78,7 +81,7 @@ export function Profile() {
         <p><strong>@${user.value.username}</strong> <span class="is-soft">is how others mention you.</span></p>
         <div class="actions is-start">
           <label class="button is-small">Change picture<input class="for-readers" type="file" accept="image/*" onChange=${choose} /></label>
-          ${user.value.avatar_url && html`<button type="button" class="button is-small" onClick=${() => api.removeAvatar().catch(notifyFailure)}>Remove</button>`}
+          ${user.value.avatar_url && html`<button type="button" class="button is-small" onClick=${() => api.removeAvatar().then(pictureSaved, notifyFailure)}>Remove</button>`}
         </div>
       </div>
     </div>
@@ -89,7 +92,7 @@ export function Profile() {
       <${Field} label="E-mail" type="email" ...${field('email')} autocomplete="email" required hint=${html`<${Proof} />`} />
       <div class="actions"><button class="button is-primary" disabled=${busy || !Object.keys(changes).length}>${busy ? 'Saving…' : 'Save changes'}</button></div>
     </form>
-    ${picture && html`<${AvatarEditor} file=${picture} onClose=${() => setPicture(null)} />`}`;
+    ${picture && html`<${AvatarEditor} file=${picture} onSaved=${pictureSaved} onClose=${() => setPicture(null)} />`}`;
 }
 
 /** Whether the address is proven to be the user's, and the way to prove it. */
