@@ -30,11 +30,13 @@ test *arguments:
 bench *arguments:
     cargo run --quiet --release --package irongate-bench -- "$@"
 
-# Check formatting, lints and documentation
+# Check formatting, lints, documentation and the types of the browser side
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items
+    tests/frontend/install
+    target/tools/frontend/node_modules/.bin/tsc --project tests/frontend/tsconfig.json
 
 # Format the code
 fmt:

@@ -16,7 +16,7 @@ export class Locked extends Error {
   }
 }
 
-/** @type {{token: string, expiresAt: number} | null} */
+/** As the application has it, so that either takes what the other got. @type {{token: string, expiresAt: number, user: unknown} | null} */
 let grant = null;
 
 const channel = new BroadcastChannel('irongate.session');

@@ -18,6 +18,7 @@ export async function follow({ onState, onAway, signal }) {
   let attempt = 0;
   while (!signal.aborted) {
     const silence = new AbortController();
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     const heard = () => {
       clearTimeout(timer);
@@ -26,7 +27,7 @@ export async function follow({ onState, onAway, signal }) {
     try {
       heard();
       const answer = await ask('events', { signal: AbortSignal.any([signal, silence.signal]) });
-      for await (const { event, data } of events(answer.body)) {
+      for await (const { event, data } of events(/** @type {ReadableStream<BufferSource>} */ (answer.body))) {
         heard();
         attempt = 0;
         if (event === 'state') onState(JSON.parse(data));
@@ -47,7 +48,7 @@ export async function follow({ onState, onAway, signal }) {
 
 /**
  * The events in a `text/event-stream` (HTML standard, 9.2.6).
- * @param {ReadableStream<Uint8Array>} body
+ * @param {ReadableStream<BufferSource>} body
  */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
