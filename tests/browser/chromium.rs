@@ -1,7 +1,7 @@
 //! A headless Chromium of one test.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -34,6 +34,8 @@ impl Chromium {
                 "--no-first-run",
                 "--no-default-browser-check",
                 "--window-size=1280,800",
+                // The person has a mouse, whatever this machine has.
+                "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
                 // The authority is new with every test; that it is enough for trust is tested in `edge.rs`.
                 "--ignore-certificate-errors",
                 // Chromium refuses to run as root with its sandbox, and a container may not have user namespaces.
@@ -51,12 +53,33 @@ impl Chromium {
 
     /// A window with cookies and storage of its own: another person, as far as any site can tell.
     pub(crate) async fn window(&self, name: &str) -> Window {
-        let context = self.devtools.ask(None, "Target.createBrowserContext", json!({})).await.unwrap();
-        let target = json!({"url": "about:blank", "browserContextId": context["browserContextId"]});
+        let profile = self.devtools.ask(None, "Target.createBrowserContext", json!({})).await.unwrap();
+        self.open(profile["browserContextId"].as_str().unwrap(), name).await
+    }
+
+    /// Another tab of the browser that `window` belongs to.
+    pub(crate) async fn tab_beside(&self, window: &Window) -> Window {
+        self.open(&window.profile, &format!("{} (second tab)", window.name)).await
+    }
+
+    /// What somebody answers when a site asks for a right.
+    pub(crate) async fn grant(&self, window: &Window, permission: &str) {
+        let grant = json!({"permissions": [permission], "browserContextId": window.profile});
+        self.devtools.ask(None, "Browser.grantPermissions", grant).await.unwrap();
+    }
+
+    /// Where files go that are downloaded in `window`.
+    pub(crate) async fn downloads(&self, window: &Window, folder: &Path) {
+        let order = json!({"behavior": "allow", "browserContextId": window.profile, "downloadPath": folder});
+        self.devtools.ask(None, "Browser.setDownloadBehavior", order).await.unwrap();
+    }
+
+    async fn open(&self, profile: &str, name: &str) -> Window {
+        let target = json!({"url": "about:blank", "browserContextId": profile});
         let target = self.devtools.ask(None, "Target.createTarget", target).await.unwrap();
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let attached = self.devtools.ask(None, "Target.attachToTarget", attach).await.unwrap();
-        Window::open(self.devtools.clone(), attached["sessionId"].as_str().unwrap(), name).await
+        Window::open(self.devtools.clone(), profile, attached["sessionId"].as_str().unwrap(), name).await
     }
 }
 

@@ -1,6 +1,19 @@
 //! What a person sees in Chromium, found as a screen reader finds it: by role and accessible name.
+//!
+//! A start of system and browser costs seconds, so each file here is one test function or two that share one, and the
+//! features stand in it as steps named by what they hold.
 
+mod account;
 mod chromium;
+mod conversation;
+mod dashboard;
 mod devtools;
+mod entry;
+mod hands;
+mod hostile;
+mod interruptions;
 mod journey;
+mod long_room;
+mod people;
+mod rooms;
 mod window;

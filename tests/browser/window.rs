@@ -15,18 +15,33 @@ use crate::support::LIMIT;
 pub(crate) struct Window {
     devtools: DevTools,
     session: String,
-    name: String,
+    /// Whose cookies and storage it has: windows of one profile are tabs of one browser.
+    pub(super) profile: String,
+    pub(super) name: String,
     events: Receiver<Value>,
 }
 
 impl Window {
-    pub(super) async fn open(devtools: DevTools, session: &str, name: &str) -> Self {
+    pub(super) async fn open(devtools: DevTools, profile: &str, session: &str, name: &str) -> Self {
         let events = devtools.events();
-        let window = Self { devtools, session: session.to_owned(), name: name.to_owned(), events };
+        let (session, profile) = (session.to_owned(), profile.to_owned());
+        let window = Self { devtools, session, profile, name: name.to_owned(), events };
         for domain in ["Page", "Runtime", "Log", "DOM", "Accessibility"] {
             window.ask(&format!("{domain}.enable"), json!({})).await.unwrap();
         }
+        window.is_looked_at(true).await;
         window
+    }
+
+    /// Whether the page has somebody's eyes: only one window of a real screen has, and all of them here unless told.
+    pub(crate) async fn is_looked_at(&self, enabled: bool) {
+        self.ask("Emulation.setFocusEmulationEnabled", json!({"enabled": enabled})).await.unwrap();
+    }
+
+    /// Closes the window, as its cross does.
+    pub(crate) async fn close(self) {
+        // The page goes away under the question, so there need not be an answer.
+        let _ = self.ask("Page.close", json!({})).await;
     }
 
     pub(crate) async fn goto(&self, url: &str) {
@@ -34,42 +49,44 @@ impl Window {
         assert!(gone.get("errorText").is_none(), "{}: {url}: {}", self.name, gone["errorText"]);
     }
 
-    /// Clicks, with the mouse, what has this role and accessible name.
-    pub(crate) async fn click(&self, role: &str, name: &str) {
-        self.until(&format!("to click {role} {name:?}"), || async {
-            let Some(element) = self.find(role, name).await else { return false };
-            self.click_on(element).await.is_ok()
-        })
-        .await;
-    }
-
-    /// Types `text` into the field with this label, in place of what is there.
-    pub(crate) async fn fill(&self, label: &str, text: &str) {
-        self.until(&format!("to fill {label:?}"), || async {
-            let mut field = None;
-            for role in ["textbox", "searchbox", "combobox"] {
-                field = field.or(self.find(role, label).await);
-            }
-            let Some(field) = field else { return false };
-            let focused = self.ask("DOM.focus", json!({"backendNodeId": field})).await.is_ok();
-            focused && self.evaluate("document.execCommand('selectAll')").await.is_ok()
-        })
-        .await;
-        self.ask("Input.insertText", json!({"text": text})).await.unwrap();
-    }
-
-    pub(crate) async fn press_enter(&self) {
-        let key = json!({"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"});
-        for kind in ["keyDown", "keyUp"] {
-            let mut event = key.clone();
-            event["type"] = kind.into();
-            self.ask("Input.dispatchKeyEvent", event).await.unwrap();
-        }
-    }
-
     /// Waits until `text` stands somewhere on the page.
     pub(crate) async fn sees(&self, text: &str) {
         self.until(&format!("to see {text:?}"), || async { self.text().await.contains(text) }).await;
+    }
+
+    /// Waits until `text` stands nowhere on the page.
+    pub(crate) async fn lacks(&self, text: &str) {
+        self.until(&format!("not to see {text:?}"), || async { !self.text().await.contains(text) }).await;
+    }
+
+    /// Waits until nothing with this role and accessible name is there.
+    pub(crate) async fn loses(&self, role: &str, name: &str) {
+        self.until(&format!("no {role} {name:?}"), || async { self.find(role, name).await.is_none() }).await;
+    }
+
+    /// Waits until a script's value is true.
+    pub(crate) async fn holds(&self, what: &str, script: &str) {
+        self.until(what, || async { self.evaluate(script).await == Ok(Value::Bool(true)) }).await;
+    }
+
+    /// Waits until the address has this path and query.
+    pub(crate) async fn is_at(&self, path: &str) {
+        let expected = json!(path);
+        self.holds(
+            &format!("to be at {path}"),
+            &format!("location.pathname + location.search === {expected}"),
+        )
+        .await;
+    }
+
+    /// Waits until something that a CSS selector names says `text`.
+    pub(crate) async fn reads(&self, selector: &str, text: &str) {
+        let script = format!(
+            "[...document.querySelectorAll({})].some((one) => one.innerText.includes({}))",
+            json!(selector),
+            json!(text)
+        );
+        self.holds(&format!("{selector} to say {text:?}"), &script).await;
     }
 
     /// Waits until something with this role and accessible name is there.
@@ -91,7 +108,7 @@ impl Window {
     }
 
     /// The page as text, as far as it can be seen.
-    async fn text(&self) -> String {
+    pub(crate) async fn text(&self) -> String {
         let text = self.evaluate("document.body?.innerText ?? ''").await;
         text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
     }
@@ -108,7 +125,7 @@ impl Window {
     }
 
     /// The element that assistive technology knows by this role and name. A page that changes right now has none.
-    async fn find(&self, role: &str, name: &str) -> Option<u64> {
+    pub(super) async fn find(&self, role: &str, name: &str) -> Option<u64> {
         let document = self.ask("DOM.getDocument", json!({"depth": 0})).await.ok()?;
         let query =
             json!({"backendNodeId": document["root"]["backendNodeId"], "role": role, "accessibleName": name});
@@ -117,29 +134,12 @@ impl Window {
         nodes.iter().find(|node| node["ignored"] == false)?["backendDOMNodeId"].as_u64()
     }
 
-    async fn click_on(&self, element: u64) -> Result<(), String> {
-        self.ask("DOM.scrollIntoViewIfNeeded", json!({"backendNodeId": element})).await?;
-        let quads = self.ask("DOM.getContentQuads", json!({"backendNodeId": element})).await?;
-        let corners: Vec<f64> =
-            quads["quads"][0].as_array().ok_or("it has no area")?.iter().filter_map(Value::as_f64).collect();
-        let [left, top, _, _, right, bottom, ..] = corners[..] else {
-            return Err("it has no area".to_owned());
-        };
-        let (x, y) = (f64::midpoint(left, right), f64::midpoint(top, bottom));
-        for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
-            let event =
-                json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": buttons, "clickCount": 1});
-            self.ask("Input.dispatchMouseEvent", event).await?;
-        }
-        Ok(())
-    }
-
-    async fn ask(&self, method: &str, params: Value) -> Result<Value, String> {
+    pub(super) async fn ask(&self, method: &str, params: Value) -> Result<Value, String> {
         self.devtools.ask(Some(&self.session), method, params).await
     }
 
     /// Tries until it works; shows what was on the screen when it never does.
-    async fn until<F: Future<Output = bool>>(&self, what: &str, mut attempt: impl FnMut() -> F) {
+    pub(super) async fn until<F: Future<Output = bool>>(&self, what: &str, mut attempt: impl FnMut() -> F) {
         let start = Instant::now();
         while !attempt().await {
             if start.elapsed() > LIMIT {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
 use irongate_test_servers::{Database, Postgres, Redis, eventually, free_port, wait_until};
 use reqwest::{Certificate, Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
@@ -290,6 +291,13 @@ impl System {
     /// Every process of the system but the supervisor.
     pub(crate) fn programs(&self) -> Vec<Pid> {
         children_of(self.supervisor.id())
+    }
+
+    /// Changes what is stored behind the services' backs: for a past that cannot be lived through in a test.
+    pub(crate) fn rewrite(&self, sql: &str) {
+        let file = self.setup.path("irongate.db").display().to_string();
+        let mut database = SqliteConnection::establish(&file).unwrap();
+        database.batch_execute(&format!("PRAGMA busy_timeout = 30000; {sql}")).unwrap();
     }
 
     /// Waits for the end that a test has brought about: how it ended, what can be started over, what was printed.
