@@ -64,18 +64,31 @@ impl Db {
 }
 
 fn open_postgres(url: &str) -> ConnectionResult<Db> {
-    // A server that accepts and then says nothing must not hold a thread for the two minutes that TCP takes.
-    let separator = if url.contains('?') { '&' } else { '?' };
-    let url = if url.contains("connect_timeout") {
-        url.to_owned()
-    } else {
-        format!("{url}{separator}connect_timeout=2")
-    };
-    let mut connection = PgConnection::establish(&url)?;
+    let mut connection = PgConnection::establish(&with_patience(url))?;
     connection
         .batch_execute("SET statement_timeout = '5s'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning'")
         .map_err(ConnectionError::CouldntSetupConfiguration)?;
     Ok(Db::Pg(connection))
+}
+
+/// The URL with a bound on how long a server that says nothing holds a thread: at connecting, and when its machine is
+/// gone without a word, for which TCP alone would wait a quarter of an hour and more. What the URL sets itself stands.
+fn with_patience(url: &str) -> String {
+    const BOUNDS: [(&str, u32); 5] = [
+        ("connect_timeout", 2),
+        ("keepalives_idle", 5),
+        ("keepalives_interval", 3),
+        ("keepalives_count", 3),
+        ("tcp_user_timeout", 15_000),
+    ];
+    let mut url = url.to_owned();
+    for (name, value) in BOUNDS {
+        if !url.contains(name) {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url = format!("{url}{separator}{name}={value}");
+        }
+    }
+    url
 }
 
 fn open_sqlite(path: &Path) -> ConnectionResult<Db> {

@@ -6,7 +6,8 @@ use crate::problem::Problem;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// No connection, or it broke: trying again later makes sense, and nothing is known to be stored.
+    /// No connection, or it broke, or there is no room on its disk: trying again later makes sense, and nothing is
+    /// known to be stored.
     #[error("the database is not reachable: {0}")]
     Unavailable(String),
     /// All connections are in use, or a lock was not had in time.
@@ -37,13 +38,20 @@ impl From<Error> for DbError {
             "statement timeout",
             "could not serialize",
         ];
-        const AWAY: [&str; 6] = [
+        const AWAY: [&str; 11] = [
             "server closed the connection",
             "terminating connection",
             "connection not open",
             "no connection to the server",
             "the database system is",
             "could not receive data from server",
+            // PostgreSQL with a full disk, and one out of memory or of a table for locks.
+            "No space left on device",
+            "out of memory",
+            "out of shared memory",
+            // SQLite with a full disk: at once, or when it needs a page of its shared index.
+            "database or disk is full",
+            "disk I/O error",
         ];
         match &why {
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
@@ -63,6 +71,10 @@ impl From<Error> for DbError {
                 } else {
                     Self::Query(why)
                 }
+            }
+            // A server that has just become, or is not yet, the one that takes writes.
+            Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, info) => {
+                Self::Unavailable(info.message().to_owned())
             }
             Error::BrokenTransactionManager => {
                 Self::Unavailable("the connection broke in a transaction".to_owned())

@@ -16,4 +16,5 @@ mod pool;
 
 pub use connection::{Db, MultiBackend};
 pub use error::{DbError, Violation, violation};
+pub(crate) use pool::CHECKOUT_WAIT;
 pub use pool::Database;

@@ -9,7 +9,15 @@ use super::{Db, DbError, migrate::migrate};
 use crate::config::DatabaseUrl;
 
 /// How long a request waits for a connection before it is told to come back.
-const CHECKOUT_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const CHECKOUT_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a request waits for its queries. Above what a statement may take (5 s), which the server watches itself:
+/// this is for a server that stands still and watches nothing.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a connection that nobody needs is kept (and until the pool looks, twice a minute): where there are too few
+/// for all services, one service's idle ones must not keep another out.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// A database, shared by all tasks of a process. Cheap to clone.
 ///
@@ -61,7 +69,7 @@ impl Database {
     /// Runs queries that only read.
     ///
     /// # Errors
-    /// Those of `run`; [`DbError::Busy`] when no connection is free in time.
+    /// Those of `run`; [`DbError::Busy`] when no connection is free or no answer comes in time.
     pub async fn read<T, E, F>(&self, run: F) -> Result<T, E>
     where
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
@@ -75,7 +83,8 @@ impl Database {
     /// even when the caller stops waiting.
     ///
     /// # Errors
-    /// Those of `run`; [`DbError::Busy`] when no connection is free in time.
+    /// Those of `run`; [`DbError::Busy`] when no connection is free or no answer comes in time. Without an answer it is
+    /// not known whether the transaction is stored.
     pub async fn write<T, E, F>(&self, run: F) -> Result<T, E>
     where
         F: FnOnce(&mut Db) -> Result<T, E> + Send + 'static,
@@ -100,6 +109,7 @@ impl Lane {
         let pool = Pool::builder()
             .max_size(connections)
             .min_idle(Some(0))
+            .idle_timeout(Some(IDLE))
             .connection_timeout(CHECKOUT_WAIT)
             .error_handler(Box::new(Quiet))
             .build_unchecked(Manager(url.clone()));
@@ -117,12 +127,16 @@ impl Lane {
             return Err(DbError::Busy("all connections are in use".to_owned()).into());
         };
         let pool = self.pool.clone();
-        blocking(move || {
+        // The turn stays with the thread, however long that is held: who comes later is told at once that all are busy.
+        let answer = blocking(move || {
             let _turn = turn;
             let mut db = pool.get().map_err(|why| DbError::Unavailable(why.to_string()))?;
             run(&mut db)
-        })
-        .await
+        });
+        match tokio::time::timeout(ANSWER_WAIT, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(DbError::Busy(format!("no answer within {ANSWER_WAIT:?}")).into()),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    db::{Database, DbError},
+    db::{CHECKOUT_WAIT, Database, DbError},
     problem::{Problem, kind},
 };
 
@@ -29,8 +29,9 @@ const LONGEST_TOKEN: usize = 4096;
 /// How often the copy of the blacklist is read again while somebody uses it.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// How far clocks of two machines may differ.
-const LEEWAY_S: u64 = 5;
+/// How far into the future a token's beginning may lie: clocks of two machines differ, and one that is put right by a
+/// minute must not sign out everybody who has just signed in. Its end is held to the second.
+const LEEWAY_S: u64 = 90;
 
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -254,7 +255,10 @@ impl Verifier {
 
     /// Reads keys and blacklist unless somebody else did within `within`, meanwhile.
     async fn read_again(&self, within: Duration) -> Result<Arc<View>, DbError> {
-        let _alone = self.0.reading.lock().await;
+        // A database that stands still must not make a queue of those who wait, each for the one before.
+        let Ok(_alone) = tokio::time::timeout(CHECKOUT_WAIT, self.0.reading.lock()).await else {
+            return Err(DbError::Busy("the blacklist is being read for too long".to_owned()));
+        };
         let before = self.0.view.load_full();
         if before.is_fresh(within) {
             return Ok(before);
