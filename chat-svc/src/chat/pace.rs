@@ -34,7 +34,11 @@ impl Pace {
     /// Whether one more fits now; else how long until it does.
     pub(crate) fn admit(self, next: &mut NextDue, now: Timestamp) -> Result<(), Duration> {
         let now = now.as_millis().saturating_mul(1000);
-        let due = next.0.max(now);
+        let mut due = next.0.max(now);
+        // Further ahead than anybody is let: the clock was put back. Nobody waits for that.
+        if due - now > self.ahead_us.saturating_add(self.every_us) {
+            due = now;
+        }
         let ahead = due - now;
         if ahead > self.ahead_us {
             return Err(Duration::from_micros(u64::try_from(ahead - self.ahead_us).unwrap_or(0)));
@@ -87,6 +91,19 @@ mod tests {
 
         assert_eq!(at_once, 20);
         assert!((9..=10).contains(&in_a_second), "{in_a_second}");
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_holds_nobody_up() {
+        let pace = Pace::per_second(10);
+        let mut next = NextDue::default();
+        let start = Timestamp::from_millis(1_000_000);
+        while pace.admit(&mut next, start).is_ok() {}
+
+        let earlier = start - Duration::from_secs(60);
+
+        assert_eq!(pace.admit(&mut next, earlier), Ok(()));
+        assert!((0..100).any(|_| pace.admit(&mut next, earlier).is_err()), "the pace still holds");
     }
 
     #[test]

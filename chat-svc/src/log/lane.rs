@@ -31,6 +31,10 @@ const BATCH: usize = 128;
 /// How long a lane tries to reach a database that is away before it refuses what waits.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long whoever asked waits for a lane. A database that stands still holds the lane's thread until it goes on;
+/// what waits is stored then, and sending the same `cid` again finds it.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
+
 /// A command on its way to its room's lane.
 pub(super) struct Job {
     pub room: RoomId,
@@ -108,8 +112,12 @@ impl Log {
         };
         async move {
             queued?;
-            // A lane drops a job unanswered only when the process ends.
-            answer.await.unwrap_or_else(|_| Err(Refused::Unavailable("the service is stopping".to_owned())))
+            match tokio::time::timeout(ANSWER_WAIT, answer).await {
+                Ok(Ok(answer)) => answer,
+                // A lane drops a job unanswered only when the process ends.
+                Ok(Err(_)) => Err(Refused::Unavailable("the service is stopping".to_owned())),
+                Err(_) => Err(Refused::Unavailable(format!("no answer within {ANSWER_WAIT:?}"))),
+            }
         }
     }
 
