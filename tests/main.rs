@@ -5,7 +5,7 @@
 //! | `start_stop.rs` | what a person at the terminal sees: start, stop, refusals, the first administrator |
 //! | `edge.rs` | what any HTTP client sees at the two ports: redirect, certificate, health, problem answers |
 //! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
-//! | `faults.rs` | programs that are killed or stand still: what goes on, what says so, what comes back |
+//! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
 //! | `browser/` | what a person sees in Chromium |
 //! | `documents.rs` | that README and `docs/` name only what is there |
 //! | `support/` | the system under test and the people in front of it, in the field's own verbs |

@@ -45,6 +45,13 @@ impl Answer {
         problem
     }
 
+    /// The refusal of a system that lacks something for the moment, which says when to come back.
+    #[track_caller]
+    pub(crate) fn unavailable(&self) {
+        self.problem(503);
+        assert!(self.header("retry-after").parse::<u32>().is_ok_and(|wait| wait > 0), "{self}");
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }

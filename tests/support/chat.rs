@@ -99,6 +99,18 @@ impl Chat {
         .await
     }
 
+    /// Waits for the end of the connection, with a goodbye or without.
+    pub(crate) async fn breaks_off(&mut self) {
+        let end = timeout(LIMIT, async {
+            while let Some(Ok(message)) = self.socket.next().await {
+                if message.is_close() {
+                    return;
+                }
+            }
+        });
+        end.await.unwrap_or_else(|_| panic!("the connection does not break off: {:#?}", self.seen));
+    }
+
     pub(crate) async fn send(&mut self, frame: &Value) {
         self.socket.send(Message::text(frame.to_string())).await.unwrap();
     }

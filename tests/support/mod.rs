@@ -2,10 +2,14 @@
 
 mod answer;
 mod chat;
+mod diary;
 mod person;
+mod road;
 mod system;
 
 pub(crate) use answer::Answer;
 pub(crate) use chat::Chat;
+pub(crate) use diary::Diary;
 pub(crate) use person::{PASSWORD, Person};
+pub(crate) use road::Road;
 pub(crate) use system::{Backend, LIMIT, Service, Setup, System, lives};

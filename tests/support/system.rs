@@ -3,14 +3,14 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
-use irongate_test_servers::{Database, Postgres, Redis, eventually, free_port, wait_until};
+use irongate_test_servers::{Database, Postgres, Redis, SmallDisk, eventually, free_port, wait_until};
 use reqwest::{Certificate, Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -56,18 +56,50 @@ pub(crate) struct Setup {
     pub(crate) http: u16,
     pub(crate) https: u16,
     pub(crate) admin: u16,
-    data: TempDir,
+    /// Everything that the system keeps.
+    data: PathBuf,
+    /// What is typed before our commands, if anything.
+    inside: Vec<String>,
     environment: Vec<(String, String)>,
     /// Held so that it lives as long as the data.
     _servers: (Option<Database<'static>>, Option<Redis>),
+    _directory: Option<TempDir>,
 }
 
 impl Setup {
     pub(crate) fn new(backend: Backend) -> Self {
-        let data = tempfile::Builder::new().prefix("irongate-system-").tempdir().unwrap();
+        let directory = tempfile::Builder::new().prefix("irongate-system-").tempdir().unwrap();
+        let data = directory.path().join("data");
+        let mut setup = Self::over(&data, data.clone());
+        setup._directory = Some(directory);
+        if let Backend::Production = backend {
+            let (database, redis) = (Postgres::shared().database(), Redis::start());
+            setup.set("DATABASE_URL", database.url());
+            setup.set("REDIS_URL", &redis.url());
+            setup._servers = (Some(database), Some(redis));
+        }
+        setup
+    }
+
+    /// Over a PostgreSQL of the test's own, which may come to harm.
+    pub(crate) fn on(database_url: &str) -> Self {
+        let mut setup = Self::new(Backend::Embedded);
+        setup.set("DATABASE_URL", database_url);
+        setup
+    }
+
+    /// Over SQLite, with everything that the system keeps on a disk that can be filled.
+    pub(crate) fn on_disk(disk: &SmallDisk) -> Self {
+        let mut setup = Self::over(&disk.path_inside().join("data"), disk.path().join("data"));
+        setup.inside = disk.inside();
+        setup
+    }
+
+    /// `kept` is the data directory as the system is told it, `data` as we see it.
+    fn over(kept: &Path, data: PathBuf) -> Self {
         let (http, https, admin) = (free_port(), free_port(), free_port());
         let mut environment = vec![
-            ("IRONGATE_DATA".to_owned(), data.path().join("data").display().to_string()),
+            ("IRONGATE_DATA".to_owned(), kept.display().to_string()),
             ("IRONGATE_GATEWAY__LISTEN__HTTP".to_owned(), format!("127.0.0.1:{http}")),
             ("IRONGATE_GATEWAY__LISTEN__HTTPS".to_owned(), format!("127.0.0.1:{https}")),
             ("IRONGATE_GATEWAY__ADMIN__LISTEN".to_owned(), format!("127.0.0.1:{admin}")),
@@ -80,21 +112,25 @@ impl Setup {
         // The least that bcrypt has: a sign-in is no subject here.
         environment.push(("IRONGATE_AUTH__BCRYPT_COST".to_owned(), "4".to_owned()));
         environment.push(("IRONGATE_USER__BCRYPT_COST".to_owned(), "4".to_owned()));
-        let servers = match backend {
-            Backend::Embedded => (None, None),
-            Backend::Production => (Some(Postgres::shared().database()), Some(Redis::start())),
-        };
-        if let (Some(database), Some(redis)) = &servers {
-            environment.push(("DATABASE_URL".to_owned(), database.url().to_owned()));
-            environment.push(("REDIS_URL".to_owned(), redis.url()));
+        Self {
+            http,
+            https,
+            admin,
+            data,
+            inside: Vec::new(),
+            environment,
+            _servers: (None, None),
+            _directory: None,
         }
-        Self { http, https, admin, data, environment, _servers: servers }
     }
 
     /// `irongate` with these settings and nothing of the environment in which the tests run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_irongate"));
+        let program = env!("CARGO_BIN_EXE_irongate").to_owned();
+        let words: Vec<_> = self.inside.iter().chain([&program]).collect();
+        let mut command = Command::new(words[0]);
         command
+            .args(&words[1..])
             .args(arguments)
             // The shipped gateway.toml and static/ are part of what is tested.
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -116,6 +152,12 @@ impl Setup {
         child.wait_with_output().unwrap()
     }
 
+    /// The value of a variable that was set here.
+    pub(crate) fn get(&self, variable: &str) -> &str {
+        let set = self.environment.iter().rev().find(|(name, _)| name == variable);
+        &set.unwrap_or_else(|| panic!("{variable} is not set")).1
+    }
+
     /// Sets one more variable for the commands to come.
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
         self.environment.push((variable.to_owned(), value.to_owned()));
@@ -124,15 +166,17 @@ impl Setup {
     /// Everything that a next start needs, out of a system that has ended.
     fn take(&mut self) -> Self {
         Self {
-            data: std::mem::replace(&mut self.data, tempfile::tempdir().unwrap()),
+            data: std::mem::take(&mut self.data),
+            inside: std::mem::take(&mut self.inside),
             environment: std::mem::take(&mut self.environment),
             _servers: std::mem::take(&mut self._servers),
+            _directory: self._directory.take(),
             ..*self
         }
     }
 
     pub(crate) fn path(&self, below_data: &str) -> PathBuf {
-        self.data.path().join("data").join(below_data)
+        self.data.join(below_data)
     }
 }
 

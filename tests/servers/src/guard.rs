@@ -21,6 +21,11 @@ impl Account {
         (id(&["-u"]) == 0).then(|| Self { uid: id(&["-u", "nobody"]), gid: id(&["-g", "nobody"]) })
     }
 
+    /// User and group as `setpriv` takes them.
+    pub(crate) fn ids(self) -> [String; 2] {
+        [self.uid.to_string(), self.gid.to_string()]
+    }
+
     /// Gives `path` to this account.
     pub(crate) fn own(self, path: &Path) {
         std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid)).expect("give the directory away");

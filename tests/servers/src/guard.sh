@@ -9,12 +9,26 @@ server=
 # The kernel sends HUP to a group with a paused member when the group's parent has gone.
 trap '' HUP
 
+# Sends a signal to the server and to its children: PostgreSQL has a process for each connection.
+signal() {
+    kill -s "$1" "$server"
+    for stat in /proc/[0-9]*/stat; do
+        read -r line 2>/dev/null <"$stat" || continue
+        # PID (NAME) STATE PARENT ..., where the name may hold anything.
+        rest=${line##*) }
+        rest=${rest#* }
+        if [ "${rest%% *}" = "$server" ]; then kill -s "$1" "${line%% *}" 2>/dev/null; fi
+    done
+}
+
 while read -r verb; do
     case $verb in
         start)  "$@" >>"$directory/log" 2>&1 </dev/null & server=$! ;;
         stop)   kill -s INT "$server"; wait "$server" ;;
-        pause)  kill -s STOP "$server" ;;
-        resume) kill -s CONT "$server" ;;
+        # As if it had crashed: nothing is written down, nobody is told.
+        crash)  kill -s QUIT "$server"; wait "$server" ;;
+        pause)  signal STOP ;;
+        resume) signal CONT ;;
     esac
     echo "$verb"
 done
@@ -23,7 +37,7 @@ done
 # clients. Whoever is paused must wake to hear it.
 if [ -n "$server" ]; then
     kill -s INT "$server"
-    kill -s CONT "$server"
+    signal CONT
     wait "$server"
 fi
 rm -rf "$directory"

@@ -15,13 +15,15 @@
 // A tool for tests: a panic with its reason is the way to report here.
 #![expect(clippy::expect_used, reason = "a test that cannot start its servers fails, saying why")]
 
+mod disk;
 mod guard;
 mod ports;
 mod postgres;
 mod redis;
 mod wait;
 
+pub use disk::SmallDisk;
 pub use ports::free_port;
 pub use postgres::{Database, Postgres};
-pub use redis::Redis;
+pub use redis::{Client, Redis};
 pub use wait::{eventually, wait_until};

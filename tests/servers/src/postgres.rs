@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::disk::SmallDisk;
 use crate::free_port;
 use crate::guard::{Account, Guard};
 use crate::wait::comes_true;
@@ -33,6 +34,15 @@ impl Postgres {
     ///
     /// When PostgreSQL is not installed or does not start.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A server of its own with these settings: `["max_connections=20"]`.
+    ///
+    /// # Panics
+    ///
+    /// When PostgreSQL is not installed, or does not start with them.
+    pub fn start_with(settings: &[&str]) -> Self {
         let programs = programs();
         let directory =
             tempfile::Builder::new().prefix("irongate-postgres-").tempdir().expect("make a directory");
@@ -47,7 +57,7 @@ impl Postgres {
 
         let postgres = program(&programs, "postgres");
         let port_text = port.to_string();
-        let command = [
+        let mut command = vec![
             &*postgres,
             "-D",
             &data,
@@ -67,6 +77,7 @@ impl Postgres {
             "-c",
             "max_connections=400",
         ];
+        command.extend(settings.iter().flat_map(|setting| ["-c", setting]));
         let server = Self { guard: Guard::new(directory, account, &command), programs, port };
         server.start_again();
         server
@@ -74,9 +85,25 @@ impl Postgres {
 
     /// Creates an empty database, dropped with the value returned.
     pub fn database(&self) -> Database<'_> {
+        self.create(&[])
+    }
+
+    /// Creates an empty database whose tables are on `disk`; the log of transactions stays elsewhere.
+    pub fn database_on(&self, disk: &SmallDisk) -> Database<'_> {
+        let folder = disk.path().join("tables");
+        std::fs::create_dir(&folder).expect("make a directory on the small disk");
+        if let Some(account) = Account::for_servers() {
+            account.own(&folder);
+        }
+        self.query("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", folder.display()))
+            .expect("create a tablespace");
+        self.create(&["--tablespace=small"])
+    }
+
+    fn create(&self, options: &[&str]) -> Database<'_> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        self.run("createdb", &[&name]).expect("create a database");
+        self.run("createdb", &[options, &[&*name]].concat()).expect("create a database");
         let url = format!("postgres://postgres@127.0.0.1:{}/{name}", self.port);
         Database { server: self, name, url }
     }
@@ -94,7 +121,7 @@ impl Postgres {
     /// Starts the server on the same port over the same data, and waits until it takes queries.
     pub fn start_again(&self) {
         self.guard.tell("start");
-        let mut last = Ok(());
+        let mut last = Ok(String::new());
         let ready = comes_true(Duration::from_secs(60), || {
             last = self.run("psql", &["-qc", "SELECT 1", "postgres"]);
             last.is_ok()
@@ -102,7 +129,31 @@ impl Postgres {
         assert!(ready, "PostgreSQL takes no queries: {last:?}\n{}", self.guard.log());
     }
 
-    fn run(&self, name: &str, args: &[&str]) -> Result<(), String> {
+    /// Ends the server as a crash does: it writes nothing down, and recovers at the next start.
+    pub fn crash(&self) {
+        self.guard.tell("crash");
+    }
+
+    /// Freezes the server and all its processes: connections stay open, nothing answers.
+    pub fn pause(&self) {
+        self.guard.tell("pause");
+    }
+
+    /// Ends a [`pause`](Self::pause).
+    pub fn resume(&self) {
+        self.guard.tell("resume");
+    }
+
+    /// Runs one statement as the superuser; gives what it returned, a line a row.
+    ///
+    /// # Errors
+    ///
+    /// What the server said.
+    pub fn query(&self, database: &str, sql: &str) -> Result<String, String> {
+        self.run("psql", &["-qtAc", sql, database])
+    }
+
+    fn run(&self, name: &str, args: &[&str]) -> Result<String, String> {
         let output = Command::new(program(&self.programs, name))
             // By the socket in our own directory: whoever else may have taken the port is not mistaken for us.
             .args(["-h", &self.guard.directory().display().to_string(), "-p", &self.port.to_string()])
@@ -111,7 +162,7 @@ impl Postgres {
             .output()
             .map_err(|error| format!("{name}: {error}"))?;
         if output.status.success() {
-            Ok(())
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
@@ -129,6 +180,11 @@ impl Database<'_> {
     /// As `DATABASE_URL` takes it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its name at the server.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -1,12 +1,29 @@
 //! Redis, private to one test.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use crate::free_port;
 use crate::guard::Guard;
 use crate::wait::comes_true;
+
+/// A connection to a server of a test, for what an operator or another program does there.
+pub struct Client(BufReader<UnixStream>);
+
+impl Client {
+    /// Has the server do a command without blanks in its words; gives the first line of its answer.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    pub fn command(&mut self, command: &str) -> String {
+        write!(self.0.get_mut(), "{command}\r\n").expect("Redis listens");
+        let mut answer = String::new();
+        self.0.read_line(&mut answer).expect("Redis answers");
+        answer.trim_end().to_owned()
+    }
+}
 
 /// A server on a loopback port that keeps nothing on disk. Dropping it ends it.
 pub struct Redis {
@@ -70,6 +87,18 @@ impl Redis {
             "Redis does not answer; is it installed? `./just test` does that (Debian: `apt-get install redis-server`)\n{}",
             self.guard.log()
         );
+    }
+
+    /// A client of the test itself.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not take it.
+    pub fn client(&self) -> Client {
+        let connection =
+            UnixStream::connect(self.guard.directory().join("socket")).expect("connect to Redis");
+        connection.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        Client(BufReader::new(connection))
     }
 
     /// Freezes the server: connections stay open, nothing answers.

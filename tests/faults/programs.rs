@@ -1,12 +1,14 @@
-//! Programs that are killed or stand still: what goes on, what says so, what comes back.
+//! Programs that are killed, stand still or are slow: what goes on, what says so, what comes back.
 //!
 //! What stands still does so over PostgreSQL: SQLite has one write lock for all, and a process that is stopped (not
 //! killed) in a transaction keeps it. Then nobody writes, and says so, until it goes on.
 
+use std::time::Duration;
+
 use irongate_test_servers::eventually;
 use serde_json::json;
 
-use crate::support::{Backend, LIMIT, Person, Service, System};
+use crate::support::{Answer, Backend, LIMIT, Person, Road, Service, Setup, System};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_killed_service_is_started_again() {
@@ -99,13 +101,77 @@ async fn what_was_acknowledged_is_there_after_chat_was_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_comes_back_by_itself() {
+async fn a_service_that_is_slow_or_stands_still_is_left_out_and_taken_back_while_the_others_go_on() {
+    let mut setup = Setup::new(Backend::Production);
+    let mut roads = Vec::new();
+    for service in Service::ALL {
+        let name = service.name().to_uppercase();
+        let road = Road::to(setup.get(&format!("IRONGATE_{name}__LISTEN")).parse().unwrap()).await;
+        setup.set(&format!("IRONGATE_GATEWAY__UPSTREAM__{name}__SERVERS"), &road.address().to_string());
+        roads.push(road);
+    }
+    let system = System::start_over(setup).await;
+    let ann = system.newcomer("ann").await;
+
+    for (service, road) in Service::ALL.into_iter().zip(&roads) {
+        // Slow, and well: it answers, only later.
+        road.delays(Duration::from_millis(100));
+        asked(&system, &ann, service).await.expect(200);
+
+        road.delays(Duration::from_secs(20));
+        only_this_is_away(&system, &ann, service).await;
+        road.delays(Duration::ZERO);
+        back(&system, &ann, service).await;
+
+        system.pause(service);
+        only_this_is_away(&system, &ann, service).await;
+        system.resume(service);
+        back(&system, &ann, service).await;
+    }
+}
+
+async fn only_this_is_away(system: &System, ann: &Person, service: Service) {
+    system.wait_for(service, "down").await;
+    asked(system, ann, service).await.unavailable();
+    for other in Service::ALL.into_iter().filter(|other| *other != service) {
+        asked(system, ann, other).await.expect(200);
+    }
+    system.get("/").await.expect(200);
+}
+
+async fn back(system: &System, ann: &Person, service: Service) {
+    system.wait_for(service, "up").await;
+    asked(system, ann, service).await.expect(200);
+}
+
+async fn asked(system: &System, ann: &Person, service: Service) -> Answer {
+    let path = match service {
+        Service::Auth => "/auth/sessions",
+        Service::User => "/user/me",
+        Service::Chat => "/chat/rooms",
+    };
+    ann.get(system, path).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_gateway_comes_back_by_itself_and_clients_go_on_where_they_were() {
     let system = System::start(Backend::Embedded).await;
     let programs = system.programs().len();
+    let ann = system.newcomer("ann").await;
+    let room = ann.create_room(&system, "harbour").await;
+    let mut chat = ann.chat(&system).await;
+    chat.join(&room, None).await;
+    let last = chat.say(&room, "before").await;
 
     system.kill_gateway();
+    chat.breaks_off().await;
 
     eventually("the gateway to answer", LIMIT, || async { system.answers("/health").await }).await;
     assert_eq!(system.programs().len(), programs);
     system.post("/auth/refresh", &json!({})).await.problem(401);
+    ann.refresh(&system).await.expect(200);
+    let mut chat = ann.chat(&system).await;
+    chat.join(&room, Some(last - 1)).await;
+    chat.hears("before").await;
+    assert_eq!(chat.say(&room, "after").await, last + 1);
 }
