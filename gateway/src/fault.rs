@@ -35,6 +35,8 @@ pub(crate) enum ClientFault {
     NoToken,
     BadToken(String),
     LacksRight(String),
+    /// The scopes that are asked for, separated by spaces.
+    LacksScope(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,9 +91,10 @@ impl Fault {
                 ClientFault::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
                 ClientFault::Unexpected => StatusCode::EXPECTATION_FAILED,
                 ClientFault::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-                ClientFault::AddressDenied | ClientFault::OriginDenied | ClientFault::LacksRight(_) => {
-                    StatusCode::FORBIDDEN
-                }
+                ClientFault::AddressDenied
+                | ClientFault::OriginDenied
+                | ClientFault::LacksRight(_)
+                | ClientFault::LacksScope(_) => StatusCode::FORBIDDEN,
                 ClientFault::NoToken | ClientFault::BadToken(_) => StatusCode::UNAUTHORIZED,
             },
             Fault::Upstream(fault) => match fault {
@@ -136,6 +139,7 @@ impl Fault {
                 ClientFault::NoToken => "Sign in to use this: an access token is required.".into(),
                 ClientFault::BadToken(_) => "The access token is not valid. Sign in again.".into(),
                 ClientFault::LacksRight(right) => format!("This needs {right}."),
+                ClientFault::LacksScope(scopes) => format!("This needs a token of scope {scopes}."),
             },
             Fault::Upstream(fault) => match fault {
                 UpstreamFault::NoneHealthy | UpstreamFault::Refused(_) => {
@@ -180,6 +184,7 @@ impl Fault {
                 ClientFault::NoToken => "token-required",
                 ClientFault::BadToken(_) => "token-invalid",
                 ClientFault::LacksRight(_) => "right-lacking",
+                ClientFault::LacksScope(_) => "scope-lacking",
             },
             Fault::Upstream(fault) => match fault {
                 UpstreamFault::NoneHealthy => "upstream-unavailable",

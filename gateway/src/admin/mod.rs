@@ -51,7 +51,7 @@ async fn authorize(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result
         let same: bool = token.as_bytes().ct_eq(context.gateway.admin_token.as_bytes()).into();
         return if same { Ok(()) } else { Err(ClientFault::BadToken("not the admin token".into()).into()) };
     }
-    let rule = RequiredIdentity { roles: vec!["admin".into()] };
+    let rule = RequiredIdentity { roles: vec!["admin".into()], scopes: Vec::new() };
     exchange.request.subject = Some(context.gateway.identities.require(&exchange.request, &rule).await?);
     Ok(())
 }

@@ -248,15 +248,7 @@ fn route(
     if raw.rate_by == RateBy::User && raw.auth.is_none() {
         mistakes.hint(&place, "counts requests by user, but asks for no token", "add `auth = \"required\"`");
     }
-    let identity = match raw.auth {
-        Some(super::Auth::Required) => Some(RequiredIdentity { roles: raw.roles.clone() }),
-        None => {
-            if !raw.roles.is_empty() {
-                mistakes.hint(&place, "asks for roles but for no token", "add `auth = \"required\"`");
-            }
-            None
-        }
-    };
+    let identity = identity(raw, &place, mistakes);
     Some(Route {
         name: raw.host.first().map_or_else(|| raw.path.clone(), |host| format!("{host}{}", raw.path)).into(),
         prefix: raw.path.clone(),
@@ -276,6 +268,27 @@ fn route(
         cors: raw.cors.as_ref().and_then(|cors| cors_policy(cors, &place, mistakes)),
         response_headers,
     })
+}
+
+/// Who may use the route.
+fn identity(raw: &super::Route, place: &str, mistakes: &mut Mistakes) -> Option<RequiredIdentity> {
+    for scope in &raw.scopes {
+        // RFC 6749 §3.3: it goes between quotes in `WWW-Authenticate`.
+        let well_formed = !scope.is_empty()
+            && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if !well_formed {
+            mistakes.add(place, format!("`{scope}` is no scope: it holds a space, a quote or a backslash"));
+        }
+    }
+    if raw.auth.is_some() {
+        return Some(RequiredIdentity { roles: raw.roles.clone(), scopes: raw.scopes.clone() });
+    }
+    for (what, asked) in [("roles", &raw.roles), ("scopes", &raw.scopes)] {
+        if !asked.is_empty() {
+            mistakes.hint(place, format!("asks for {what} but for no token"), "add `auth = \"required\"`");
+        }
+    }
+    None
 }
 
 fn action(

@@ -531,6 +531,10 @@ pub struct Route {
     /// Roles of which the token must have one.
     #[serde(deserialize_with = "one_or_many")]
     pub roles: Vec<String>,
+    /// Scopes of which the token must have all. Where some are asked for, a service's token (client credentials)
+    /// is as good as a user's.
+    #[serde(deserialize_with = "one_or_many")]
+    pub scopes: Vec<String>,
     /// Networks that may use the route; empty: all.
     #[serde(deserialize_with = "one_or_many")]
     pub allow: Vec<String>,

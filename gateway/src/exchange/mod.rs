@@ -66,9 +66,12 @@ pub(crate) struct Request {
 /// A caller whose access token was verified.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Subject {
+    /// The user, or the client id of a service.
     pub(crate) id: String,
-    pub(crate) session: String,
+    /// Services have none.
+    pub(crate) session: Option<String>,
     pub(crate) roles: Vec<String>,
+    pub(crate) scopes: Vec<String>,
 }
 
 impl Request {

@@ -33,18 +33,23 @@ impl Identities {
     pub(crate) async fn require(&self, request: &Request, rule: &RequiredIdentity) -> Result<Subject, Fault> {
         let token = bearer(request).ok_or(ClientFault::NoToken)?;
         let verifier = self.verifier.get_or_try_init(|| self.open()).await?;
-        let identity = verifier.verify(token).await.map_err(|error| match error {
-            TokenError::Missing => Fault::from(ClientFault::NoToken),
-            TokenError::Unavailable(cause) => OwnFault::Identity(cause.to_string()).into(),
-            TokenError::Invalid(_) | TokenError::Expired | TokenError::Revoked => {
-                ClientFault::BadToken(error.to_string()).into()
+        let subject = match verifier.verify(token).await {
+            Ok(identity) => Subject {
+                id: identity.user.to_string(),
+                session: Some(identity.session.to_string()),
+                roles: identity.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+                scopes: identity.scopes.clone(),
+            },
+            // Where nothing says what a service may do, its token opens nothing.
+            Err(refused @ TokenError::Invalid(_)) if !rule.scopes.is_empty() => {
+                let service = verifier.verify_service(token).await.map_err(|_| fault_of(refused))?;
+                Subject { id: service.client, session: None, roles: Vec::new(), scopes: service.scopes }
             }
-        })?;
-        let subject = Subject {
-            id: identity.user.to_string(),
-            session: identity.session.to_string(),
-            roles: identity.roles.iter().map(|role| role.as_str().to_owned()).collect(),
+            Err(error) => return Err(fault_of(error)),
         };
+        if !rule.scopes.iter().all(|scope| subject.scopes.contains(scope)) {
+            return Err(ClientFault::LacksScope(rule.scopes.join(" ")).into());
+        }
         if !rule.roles.is_empty() && !rule.roles.iter().any(|role| subject.roles.contains(role)) {
             return Err(ClientFault::LacksRight(format!("the role {}", rule.roles.join(" or "))).into());
         }
@@ -56,6 +61,16 @@ impl Identities {
             .await
             .map_err(|error| OwnFault::Identity(error.to_string()))?;
         Ok(Verifier::new(database, &self.platform.issuer(), Clock::system()))
+    }
+}
+
+fn fault_of(error: TokenError) -> Fault {
+    match error {
+        TokenError::Missing => ClientFault::NoToken.into(),
+        TokenError::Unavailable(cause) => OwnFault::Identity(cause.to_string()).into(),
+        TokenError::Invalid(_) | TokenError::Expired | TokenError::Revoked => {
+            ClientFault::BadToken(error.to_string()).into()
+        }
     }
 }
 

@@ -79,6 +79,12 @@ pub(crate) fn document(fault: &Fault, asked: &Asked<'_>) -> (Fields, Bytes) {
         Fault::Client(ClientFault::LacksRight(_)) => {
             fields.push("www-authenticate", r#"Bearer realm="irongate", error="insufficient_scope""#);
         }
+        Fault::Client(ClientFault::LacksScope(scopes)) => {
+            fields.push_cleaned(
+                "www-authenticate",
+                &format!(r#"Bearer realm="irongate", error="insufficient_scope", scope="{scopes}""#),
+            );
+        }
         Fault::Client(_) | Fault::Upstream(_) | Fault::Ourselves(_) => {}
     }
     let title = status.canonical_reason().unwrap_or("Error");

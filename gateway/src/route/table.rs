@@ -57,7 +57,10 @@ pub(crate) struct Limits {
 /// What `auth = "required"` asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequiredIdentity {
+    /// One of these, when there are any.
     pub(crate) roles: Vec<String>,
+    /// All of these.
+    pub(crate) scopes: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

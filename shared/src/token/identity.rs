@@ -20,6 +20,8 @@ pub struct Identity {
     pub session: SessionId,
     pub token: TokenId,
     pub roles: Vec<Role>,
+    /// What the token is good for.
+    pub scopes: Vec<String>,
     /// As of the token's issue, as are the next two: for showing, not for deciding.
     pub username: String,
     pub display_name: String,
@@ -59,6 +61,7 @@ impl Identity {
             session: claims.sid,
             token: claims.jti,
             roles: claims.roles,
+            scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),
             username: claims.preferred_username,
             display_name: claims.name,
             avatar_url: claims.picture,

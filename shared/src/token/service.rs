@@ -53,14 +53,14 @@ impl Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceIdentity {
     pub client: String,
-    scopes: Vec<String>,
+    pub scopes: Vec<String>,
 }
 
 impl ServiceIdentity {
     pub(super) fn from_claims(claims: &ServiceClaims) -> Self {
         Self {
             client: claims.client_id.clone(),
-            scopes: claims.scope.split(' ').map(str::to_owned).collect(),
+            scopes: claims.scope.split_ascii_whitespace().map(str::to_owned).collect(),
         }
     }
 

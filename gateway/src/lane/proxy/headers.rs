@@ -124,8 +124,11 @@ pub(crate) fn to_service(request: &Request) -> Fields {
     }
     if let Some(subject) = &request.subject {
         passed.push("x-auth-subject", &subject.id);
-        passed.push("x-auth-session", &subject.session);
+        if let Some(session) = &subject.session {
+            passed.push("x-auth-session", session);
+        }
         passed.push("x-auth-roles", subject.roles.join(" "));
+        passed.push_cleaned("x-auth-scopes", &subject.scopes.join(" "));
     }
     passed
 }
