@@ -20,16 +20,23 @@ pub(crate) enum ClientFault {
     Malformed(Malformed),
     BadBody(BadBody),
     BadPath,
-    BodyTooLarge { limit: u64 },
+    BodyTooLarge {
+        limit: u64,
+    },
     SlowHead,
     SlowBody,
     Gone,
     NoRoute,
     NotAFile,
-    MethodNotAllowed { allow: String },
+    MethodNotAllowed {
+        allow: String,
+    },
     BadUpgrade(&'static str),
     Unexpected,
-    TooManyRequests { retry_after: Duration, limit: u32 },
+    TooManyRequests {
+        retry_after: Duration,
+        limit: u32,
+    },
     AddressDenied,
     OriginDenied,
     NoToken,
@@ -252,7 +259,7 @@ fn malformed_status(cause: Malformed) -> StatusCode {
     match cause {
         Malformed::TargetTooLong => StatusCode::URI_TOO_LONG,
         Malformed::HeadTooLarge | Malformed::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        Malformed::UnknownCoding => StatusCode::NOT_IMPLEMENTED,
+        Malformed::UnknownCoding | Malformed::UnknownProtocol => StatusCode::NOT_IMPLEMENTED,
         Malformed::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         Malformed::BareLineFeed
         | Malformed::BareCarriageReturn

@@ -71,6 +71,16 @@ fn text(gateway: &Gateway) -> String {
 
 fn servers(out: &mut String, gateway: &Gateway) {
     let pools = gateway.registry.pools();
+    for (name, help, value) in [
+        ("irongate_gateway_upstream_in_flight", "Requests in flight.", 0),
+        ("irongate_gateway_upstream_pending", "Requests that wait for others to finish.", 1),
+    ] {
+        family(out, name, "gauge", help);
+        for pool in pools.values() {
+            let load: [usize; 2] = pool.load().into();
+            let _ = writeln!(out, "{name}{{upstream=\"{}\"}} {}", pool.name, load.get(value).unwrap_or(&0));
+        }
+    }
     let mut each = |name: &str, kind: &str, help: &str, value: &dyn Fn(&crate::upstream::Server) -> u64| {
         family(out, name, kind, help);
         for pool in pools.values() {

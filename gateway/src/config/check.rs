@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, StatusCode};
 use irongate_shared::config::{ConfigError, ConfigErrors};
+use rustls::pki_types::ServerName;
 
-use super::{AcmeChallenge, Cors, Protocol, RateBy, Settings, TlsMode};
+use super::{AcmeChallenge, Cors, RateBy, Settings, TlsMode};
 use crate::{
     guard::{
         addresses::{AddressRule, Network},
@@ -14,7 +15,7 @@ use crate::{
         rate::RateLimit,
     },
     route::{Action, HostPattern, Limits, RequiredIdentity, Route},
-    upstream::{HashOn, Pool, PoolSettings, ServerSpec},
+    upstream::{Dial, HashOn, Pool, PoolSettings, ServerSpec},
 };
 
 const TUNNEL_IDLE: Duration = Duration::from_secs(2 * 3600);
@@ -131,7 +132,7 @@ pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMa
             .filter_map(|server| mistakes.take(&format!("{place} servers"), ServerSpec::parse(server)))
             .collect();
         let hash_on = mistakes.take(&format!("{place} hash_on"), HashOn::parse(&raw.hash_on));
-        if !raw.health.path.is_empty() && !raw.health.path.starts_with('/') {
+        if raw.health.path.as_ref().is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
             mistakes.add(format!("{place} health.path"), "begins with /");
         }
         for (key, period) in [
@@ -157,8 +158,7 @@ pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMa
         if raw.ejection.max_percent > 100 || raw.retry.budget_percent > 100 {
             mistakes.add(&place, "a share is at most 100 percent");
         }
-        let is_tls = matches!(raw.protocol, Protocol::Https | Protocol::H2);
-        if is_tls && raw.tls_name.is_none() {
+        if raw.protocol.is_tls() && raw.tls_name.is_none() {
             mistakes.hint(
                 &place,
                 "speaks TLS, but `tls_name` does not say whose certificate to expect",
@@ -169,12 +169,26 @@ pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMa
             mistakes
                 .take(&format!("{place} tls_root"), crate::tls::root(file).map_err(|error| error.to_string()))
         });
-        if let Some(hash_on) = hash_on {
-            let settings = PoolSettings { servers: specs, hash_on, tls_root, raw: raw.clone() };
+        if let (Some(hash_on), Some(dial)) = (hash_on, dial(raw, &place, mistakes)) {
+            let settings = PoolSettings { servers: specs, hash_on, tls_root, dial, raw: raw.clone() };
             pools.insert(name.clone(), settings);
         }
     }
     pools
+}
+
+/// What a connection to the upstream's servers begins with.
+fn dial(raw: &super::Upstream, place: &str, mistakes: &mut Mistakes) -> Option<Dial> {
+    let name = match &raw.tls_name {
+        Some(name) if raw.protocol.is_tls() => name,
+        _ => return Some(Dial::Plain),
+    };
+    let name = ServerName::try_from(name.clone()).map_err(|_| format!("`{name}` is no name of a server"));
+    let name = mistakes.take(&format!("{place} tls_name"), name)?;
+    let protocol: &[u8] = if raw.protocol.is_http2() { b"h2" } else { b"http/1.1" };
+    // A file that cannot be read was complained of with `tls_root`.
+    let config = crate::tls::client_config(raw.tls_root.as_deref(), protocol).ok()?;
+    Some(Dial::Tls { config, name })
 }
 
 pub(crate) fn routes(
@@ -274,8 +288,8 @@ fn route(
 fn identity(raw: &super::Route, place: &str, mistakes: &mut Mistakes) -> Option<RequiredIdentity> {
     for scope in &raw.scopes {
         // RFC 6749 §3.3: it goes between quotes in `WWW-Authenticate`.
-        let well_formed = !scope.is_empty()
-            && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        let well_formed =
+            !scope.is_empty() && scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
         if !well_formed {
             mistakes.add(place, format!("`{scope}` is no scope: it holds a space, a quote or a backslash"));
         }

@@ -369,6 +369,16 @@ pub enum Protocol {
     H2,
 }
 
+impl Protocol {
+    pub(crate) fn is_http2(self) -> bool {
+        matches!(self, Protocol::H2c | Protocol::H2)
+    }
+
+    pub(crate) fn is_tls(self) -> bool {
+        matches!(self, Protocol::Https | Protocol::H2)
+    }
+}
+
 /// A service: several servers that answer alike.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -377,8 +387,7 @@ pub struct Upstream {
     /// (`"10.0.0.1:80 weight=3"`), or the word `backup` (used only when no other is up).
     #[serde(deserialize_with = "one_or_many")]
     pub servers: Vec<String>,
-    /// What the servers speak: `http` (1.1), `https`, `h2c` (HTTP/2 without TLS) or `h2`. All but `http` are
-    /// checked for health by a connection alone.
+    /// What the servers speak: `http` (1.1), `https`, `h2c` (HTTP/2 without TLS) or `h2`.
     pub protocol: Protocol,
     /// For `https` and `h2`: the name in the servers' certificates.
     pub tls_name: Option<String>,
@@ -397,8 +406,11 @@ pub struct Upstream {
     /// Idle connections kept per server, and for how long (shorter than the service's own keep-alive).
     pub idle_connections: usize,
     pub idle_timeout: Period,
-    /// Requests in flight before more are refused with 503 (circuit breaker).
+    /// Requests in flight before more have to wait (circuit breaker).
     pub max_in_flight: usize,
+    /// Requests that may wait for others to finish, and for how long; more, or longer, is refused with 503.
+    pub max_pending: usize,
+    pub pending_timeout: Period,
     /// A server that comes back gets its full share only after this time.
     pub slow_start: Period,
     pub health: Health,
@@ -421,6 +433,8 @@ impl Default for Upstream {
             idle_connections: 128,
             idle_timeout: Period::from_secs(4),
             max_in_flight: 10_000,
+            max_pending: 1_000,
+            pending_timeout: Period::from_secs(1),
             slow_start: Period::from_secs(0),
             health: Health::default(),
             ejection: Ejection::default(),
@@ -433,8 +447,9 @@ impl Default for Upstream {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Health {
-    /// Path asked with GET; any 2xx is healthy. Empty: a connection that opens is enough.
-    pub path: String,
+    /// Path asked with GET; any 2xx is healthy. Empty: a connection that opens is enough. Absent: `/health`, but for
+    /// `h2c` and `h2`, where gRPC services have no such path, empty.
+    pub path: Option<String>,
     /// Time between checks (a tenth of it is left to chance).
     pub interval: Period,
     /// For one check.
@@ -447,13 +462,7 @@ pub struct Health {
 
 impl Default for Health {
     fn default() -> Self {
-        Self {
-            path: "/health".into(),
-            interval: Period::from_secs(2),
-            timeout: Period::from_secs(1),
-            rise: 2,
-            fall: 2,
-        }
+        Self { path: None, interval: Period::from_secs(2), timeout: Period::from_secs(1), rise: 2, fall: 2 }
     }
 }
 

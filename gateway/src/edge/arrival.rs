@@ -138,6 +138,7 @@ mod tests {
             version: crate::wire::request::Version::Http11,
             fields,
             framing: crate::wire::Framing::None,
+            extended_connect: false,
         };
         let peer: IpAddr = peer.parse().unwrap();
         let connection = Connection { peer: (peer, 1).into(), tls: None };

@@ -111,6 +111,8 @@ impl HttpServerApp for Streams {
             .initial_window_size(256 * 1024)
             .initial_connection_window_size(1024 * 1024)
             .max_send_buffer_size(256 * 1024);
+        // RFC 8441: a WebSocket may be one stream of many instead of a connection of its own.
+        options.enable_connect_protocol();
         Some(options)
     }
 
@@ -128,5 +130,6 @@ fn nothing() -> RequestHead {
         version: Version::Http2,
         fields: crate::wire::Fields::default(),
         framing: Framing::None,
+        extended_connect: false,
     }
 }

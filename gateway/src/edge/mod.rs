@@ -13,7 +13,7 @@ use pingora::server::ShutdownWatch;
 
 use crate::{
     admin,
-    config::{Protocol, RateBy},
+    config::RateBy,
     exchange::{Connection, Downstream, Exchange, Record},
     fault::{ClientFault, Fault},
     gateway::Gateway,
@@ -185,7 +185,7 @@ async fn answer(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Arc<
     match &route.action {
         Action::Files => lane::static_files::answer(exchange, &context.gateway.site).await,
         Action::Redirect { to, status } => lane::redirect::to_configured(exchange, to, *status).await,
-        Action::Proxy { pool, .. } if pool.settings().raw.protocol != Protocol::Http => {
+        Action::Proxy { pool, .. } if pool.settings().raw.protocol.is_http2() => {
             context.gateway.full.answer(exchange, route, pool, context.shutdown).await
         }
         Action::Proxy { pool, .. } if lane::tunnel::is_wanted(&exchange.request) => {
@@ -234,7 +234,7 @@ pub(crate) fn unreadable(
 ) -> (StatusCode, Fields, bytes::Bytes) {
     let id = arrival::new_id();
     gateway.observe.refused(connection, &id, fault);
-    let (mut fields, body) = lane::problem::document(fault, &lane::problem::Asked::Unreadable { id: &id });
+    let (mut fields, body) = lane::problem::document(fault, &lane::problem::Asked::unreadably(&id));
     fields.push("x-request-id", &id);
     (fault.status(), fields, body)
 }

@@ -306,6 +306,8 @@ impl Http1 {
             match self.fill().await {
                 Ok(true) if self.input.len() <= DRAIN_SIZE as usize => {}
                 Ok(true) => return std::future::pending().await,
+                // Under TLS nobody closes one side only.
+                Ok(false) if self.socket.is_tls() => return,
                 // A half-closed client (`printf … | nc`) still wants its answer.
                 Ok(false) => return std::future::pending().await,
                 Err(_) => return,

@@ -76,6 +76,11 @@ impl Http2 {
         Ok(Some(data))
     }
 
+    /// The next bytes of a tunnel, of which no pace is asked; `None` at its end. Safe to drop and call again.
+    pub(crate) async fn receive(&mut self) -> Option<Bytes> {
+        self.session.as_mut()?.read_request_body().await.ok().flatten()
+    }
+
     pub(crate) fn head_written(&self) -> bool {
         self.answer != Answer::NotStarted
     }
@@ -170,6 +175,11 @@ pub(crate) fn head(
 ) -> Result<RequestHead, Malformed> {
     let bodiless = session.is_body_empty();
     let header = session.req_header();
+    let extended_connect = match header.extensions.get::<h2::ext::Protocol>() {
+        None => false,
+        Some(protocol) if protocol.as_str() == "websocket" => true,
+        Some(_) => return Err(Malformed::UnknownProtocol),
+    };
     let target = match header.raw_path() {
         b"" => "/",
         path if path.len() > limits.target => return Err(Malformed::TargetTooLong),
@@ -215,16 +225,17 @@ pub(crate) fn head(
     let framing = match (lengths.next(), lengths.next()) {
         (Some(_), Some(_)) => return Err(Malformed::TwoLengths),
         (Some(length), None) => Framing::Length(request::content_length(length)?),
-        (None, _) if bodiless => Framing::None,
+        (None, _) if bodiless || extended_connect => Framing::None,
         (None, _) => Framing::Chunked,
     };
     drop(lengths);
     Ok(RequestHead {
-        method: header.method.clone(),
+        method: if extended_connect { http::Method::GET } else { header.method.clone() },
         target: target.to_owned(),
         authority,
         version: request::Version::Http2,
         fields,
         framing,
+        extended_connect,
     })
 }

@@ -57,6 +57,10 @@ impl Socket {
         }
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.io, Io::Tls(_))
+    }
+
     pub(crate) fn speaks_http2(&self) -> bool {
         match &self.io {
             Io::Plain(_) | Io::Away => false,
@@ -72,16 +76,17 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Some(ended) = this.frames.as_mut().and_then(|watch| watch.poll_last_word(cx)) {
+            return ended;
+        }
         let before = buf.filled().len();
         let done = match &mut this.io {
             Io::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
             Io::Away => Poll::Ready(Ok(())),
         };
-        if let (Some(watch), Poll::Ready(Ok(()))) = (&mut this.frames, &done)
-            && !watch.advance(buf.filled().get(before..).unwrap_or_default())
-        {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        if let (Some(watch), Poll::Ready(Ok(()))) = (&mut this.frames, &done) {
+            watch.advance(buf.filled().get(before..).unwrap_or_default());
         }
         done
     }

@@ -1,17 +1,19 @@
-//! The full lane: Pingora's `HttpProxy`, for services that speak TLS or HTTP/2 (gRPC among them), where both sides
-//! stream at once.
+//! The full lane: Pingora's `HttpProxy`, for services that speak HTTP/2 (gRPC among them), where both sides stream at
+//! once and answers end in trailers.
 //!
-//! Who is asked and which fields pass is decided by the same code as on the lean lane; Pingora carries it out.
+//! Who is asked, who is asked next and which fields pass is decided by the same code as on the lean lane; Pingora
+//! carries it out.
 //! The border: the connection, with the request's head in front of it again, becomes a Pingora session; what
 //! is left of it afterwards comes back and goes on.
 
 use std::{
     cell::RefCell,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 use pingora::{
     Error, ErrorSource, ErrorType, Result,
     apps::HttpServerApp,
@@ -22,35 +24,52 @@ use pingora::{
 };
 
 use crate::{
-    config::Protocol,
     exchange::Exchange,
     fault::{ClientFault, Fault, UpstreamFault},
     lane::{
         problem::{self, Asked},
         proxy::headers,
+        tunnel,
     },
     route::Route,
-    upstream::{Address, Pool, PoolSettings},
-    wire::Fields,
+    upstream::{Address, Lease, Pool, PoolSettings},
+    wire::{Fields, Framing},
 };
 
 pub(crate) struct FullLane(Arc<HttpProxy<Carrier>>);
 
 /// What one request brings along through Pingora's phases.
 struct Handed {
-    peer: HttpPeer,
+    choice: Choice,
     target: String,
     to_service: Fields,
     to_client: Fields,
     route_headers: Vec<(String, String)>,
     request_id: String,
+    path: String,
+    wants_html: bool,
     body_limit: u64,
     body_seen: u64,
     outcome: Arc<Mutex<Outcome>>,
 }
 
+/// Who is asked, and who was asked in vain.
+struct Choice {
+    pool: Arc<Pool>,
+    key: Option<u64>,
+    /// Whether the request may be sent again although a server may have read it.
+    repeatable: bool,
+    answer_timeout: Option<Duration>,
+    lease: Option<Lease>,
+    tried: Vec<Arc<str>>,
+    /// What the last one said.
+    fault: Option<Fault>,
+}
+
 #[derive(Default)]
 struct Outcome {
+    server: Option<Arc<str>>,
+    attempts: u32,
     status: u16,
     bytes_out: u64,
     fault: Option<Fault>,
@@ -74,11 +93,17 @@ impl FullLane {
         shutdown: &ShutdownWatch,
     ) -> Result<(), Fault> {
         exchange.record.upstream = Some(pool.name.clone());
+        let request = &exchange.request;
+        if request.head.method == Method::CONNECT || request.head.method == Method::TRACE {
+            return Err(ClientFault::MethodNotAllowed { allow: headers::METHODS.into() }.into());
+        }
+        if tunnel::is_wanted(request) {
+            return Err(ClientFault::BadUpgrade("this service takes none").into());
+        }
         let settings = pool.settings();
-        let key = settings.hash_on.key(&exchange.request.head.fields, exchange.request.client.address);
-        let lease = pool.lease(key, &[])?;
-        exchange.record.server = Some(lease.server.name.clone());
-        exchange.record.attempts = 1;
+        pool.budget.request(settings.raw.retry.budget_percent);
+        let key = settings.hash_on.key(&request.head.fields, request.client.address);
+        let lease = pool.lease(key, &[]).await?;
         let outcome = Arc::new(Mutex::new(Outcome::default()));
         let mut to_client = Fields::default();
         for (name, value) in exchange.added.iter() {
@@ -90,12 +115,22 @@ impl FullLane {
             to_service.push("te", "trailers");
         }
         let handed = Handed {
-            peer: peer(&lease.server.address, &settings, route)?,
+            choice: Choice {
+                pool: pool.clone(),
+                key,
+                repeatable: request.head.is_idempotent() && request.head.framing == Framing::None,
+                answer_timeout: route.limits.answer_timeout,
+                lease: Some(lease),
+                tried: Vec::new(),
+                fault: None,
+            },
             target: route.target_for(&exchange.request),
             to_service,
             to_client,
             route_headers: exchange.response_headers.clone(),
             request_id: exchange.request.id.clone(),
+            path: exchange.request.raw_path().to_owned(),
+            wants_html: exchange.request.wants_html(),
             body_limit: route.limits.body,
             body_seen: 0,
             outcome: outcome.clone(),
@@ -104,20 +139,52 @@ impl FullLane {
         let back = HANDED.scope(RefCell::new(Some(handed)), self.0.process_new_http(session, shutdown)).await;
         exchange.downstream.give_back(back.map(|reused| reused.consume().0));
         let outcome = std::mem::take(&mut *outcome.lock().unwrap_or_else(PoisonError::into_inner));
+        exchange.record.server = outcome.server;
+        exchange.record.attempts = outcome.attempts;
         exchange.record.status = outcome.status;
         exchange.record.bytes_out = outcome.bytes_out;
-        match &outcome.fault {
-            Some(Fault::Upstream(fault)) => pool.failed(&lease.server, fault),
-            _ => lease.server.succeeded(),
-        }
         // Answered already, by us inside Pingora; only the log is still to be told.
         outcome.fault.map_or(Ok(()), Err)
     }
 }
 
-fn peer(address: &Address, settings: &PoolSettings, route: &Route) -> Result<HttpPeer, Fault> {
+impl Choice {
+    /// The server to ask: another one than those that were tried.
+    fn server(&mut self) -> Result<(HttpPeer, Arc<str>), Fault> {
+        let lease = match self.lease.take() {
+            Some(lease) => lease,
+            None => match self.pool.try_lease(self.key, &self.tried) {
+                Ok(lease) => lease,
+                // Every server was tried and failed: what the last one said is the better answer.
+                Err(fault) => return Err(self.fault.take().unwrap_or(fault.into())),
+            },
+        };
+        self.fault = None;
+        let peer = peer(&lease.server.address, &self.pool.settings(), self.answer_timeout)?;
+        Ok((peer, self.lease.insert(lease).server.name.clone()))
+    }
+
+    /// The server did not answer: it counts, and is not asked again.
+    fn failed(&mut self, fault: &UpstreamFault) {
+        if let Some(lease) = self.lease.take() {
+            self.pool.failed(&lease.server, fault);
+            self.tried.push(lease.server.name.clone());
+            self.fault = Some(fault.clone().into());
+        }
+    }
+
+    fn may_retry(&self) -> bool {
+        self.tried.len() < self.pool.settings().raw.retry.attempts as usize && self.pool.budget.try_retry()
+    }
+}
+
+fn peer(
+    address: &Address,
+    settings: &PoolSettings,
+    answer_timeout: Option<Duration>,
+) -> Result<HttpPeer, Fault> {
     let raw = &settings.raw;
-    let is_tls = matches!(raw.protocol, Protocol::Https | Protocol::H2);
+    let is_tls = raw.protocol.is_tls();
     let name = raw.tls_name.clone().unwrap_or_default();
     let mut peer = match address {
         Address::Tcp(address) => HttpPeer::new(*address, is_tls, name),
@@ -125,14 +192,11 @@ fn peer(address: &Address, settings: &PoolSettings, route: &Route) -> Result<Htt
             .map_err(|error| UpstreamFault::Refused(error.to_string()))?,
     };
     let options = &mut peer.options;
-    options.alpn = match raw.protocol {
-        Protocol::Http | Protocol::Https => ALPN::H1,
-        Protocol::H2c | Protocol::H2 => ALPN::H2,
-    };
+    options.alpn = ALPN::H2;
     options.ca.clone_from(&settings.tls_root);
     options.connection_timeout = Some(raw.connect_timeout.get());
     options.total_connection_timeout = Some(raw.connect_timeout.get() * 2);
-    options.read_timeout = Some(route.limits.answer_timeout.unwrap_or(raw.answer_timeout.get()));
+    options.read_timeout = Some(answer_timeout.unwrap_or(raw.answer_timeout.get()));
     options.write_timeout = options.read_timeout;
     options.idle_timeout = Some(raw.idle_timeout.get());
     // Pingora's default is one stream per connection: no multiplexing.
@@ -170,7 +234,56 @@ impl ProxyHttp for Carrier {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
-        Ok(Box::new(ctx.as_ref().ok_or_else(lost)?.peer.clone()))
+        let handed = ctx.as_mut().ok_or_else(lost)?;
+        match handed.choice.server() {
+            Ok((peer, server)) => {
+                Self::tell(handed, |outcome| {
+                    outcome.server = Some(server);
+                    outcome.attempts += 1;
+                });
+                Ok(Box::new(peer))
+            }
+            Err(fault) => {
+                handed.choice.fault = Some(fault);
+                Err(Error::explain(ErrorType::ConnectError, "no server is left to ask"))
+            }
+        }
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut Self::CTX,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if let (Some(handed), Fault::Upstream(fault)) = (ctx, fault_of(&error, 0)) {
+            handed.choice.failed(&fault);
+            // Nothing was sent: whatever the method, it may go elsewhere.
+            error.set_retry(handed.choice.may_retry());
+        }
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Self::CTX,
+        client_reused: bool,
+    ) -> Box<Error> {
+        error.set_retry(false);
+        let (Some(handed), Fault::Upstream(fault)) = (ctx, fault_of(&error, 0)) else { return error };
+        let repeatable = handed.choice.repeatable && session.response_written().is_none();
+        if repeatable && client_reused {
+            // The connection was closed while it was idle. That says nothing about the server.
+            error.set_retry(true);
+            return error;
+        }
+        handed.choice.failed(&fault);
+        error.set_retry(repeatable && handed.choice.may_retry());
+        error
     }
 
     async fn request_body_filter(
@@ -226,6 +339,9 @@ impl ProxyHttp for Carrier {
         append(response, &handed.to_client)?;
         response.insert_header("x-request-id", &handed.request_id)?;
         Self::tell(handed, |outcome| outcome.status = response.status.as_u16());
+        if let Some(lease) = &handed.choice.lease {
+            lease.answered(response.status);
+        }
         Ok(())
     }
 
@@ -243,13 +359,16 @@ impl ProxyHttp for Carrier {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
-        let fault = fault_of(error, ctx.as_ref().map_or(0, |handed| handed.body_limit));
+        let limit = ctx.as_ref().map_or(0, |handed| handed.body_limit);
+        let known = ctx.as_mut().and_then(|handed| handed.choice.fault.take());
+        let fault = known.unwrap_or_else(|| fault_of(error, limit));
         let status = fault.status();
         let mut error_code = status.as_u16();
         if let Some(handed) = ctx {
             if session.response_written().is_none() {
-                let (mut fields, body) =
-                    problem::document(&fault, &Asked::Unreadable { id: &handed.request_id });
+                let asked =
+                    Asked { id: &handed.request_id, path: Some(&handed.path), wants_html: handed.wants_html };
+                let (mut fields, body) = problem::document(&fault, &asked);
                 fields.push("x-request-id", &handed.request_id);
                 if let Ok(mut head) = ResponseHeader::build(status, Some(8)) {
                     let length = head.insert_header("content-length", body.len());

@@ -24,7 +24,7 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, fault: &Fault) {
         exchange.downstream.close_after();
     }
     let status = fault.status();
-    let (fields, body) = document(fault, &Asked::Request(&exchange.request));
+    let (fields, body) = document(fault, &Asked::by(&exchange.request));
     // A client that left does not read why.
     if exchange.respond(status, fields, body).await.is_err() {
         exchange.downstream.abort();
@@ -33,31 +33,22 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, fault: &Fault) {
 }
 
 /// What is known of the request that met the fault.
-pub(crate) enum Asked<'r> {
-    Request(&'r Request),
-    /// Its head could not be read.
-    Unreadable {
-        id: &'r str,
-    },
+pub(crate) struct Asked<'r> {
+    pub(crate) id: &'r str,
+    /// Absent when the head could not be read.
+    pub(crate) path: Option<&'r str>,
+    /// Whether a person looks at the answer.
+    pub(crate) wants_html: bool,
 }
 
-impl Asked<'_> {
-    fn id(&self) -> &str {
-        match self {
-            Asked::Request(request) => &request.id,
-            Asked::Unreadable { id } => id,
-        }
+impl<'r> Asked<'r> {
+    pub(crate) fn by(request: &'r Request) -> Self {
+        Self { id: &request.id, path: Some(request.raw_path()), wants_html: request.wants_html() }
     }
 
-    fn path(&self) -> Option<&str> {
-        match self {
-            Asked::Request(request) => Some(request.raw_path()),
-            Asked::Unreadable { .. } => None,
-        }
-    }
-
-    fn wants_html(&self) -> bool {
-        matches!(self, Asked::Request(request) if request.wants_html())
+    /// A request whose head could not be read.
+    pub(crate) fn unreadably(id: &'r str) -> Self {
+        Self { id, path: None, wants_html: false }
     }
 }
 
@@ -88,11 +79,11 @@ pub(crate) fn document(fault: &Fault, asked: &Asked<'_>) -> (Fields, Bytes) {
         Fault::Client(_) | Fault::Upstream(_) | Fault::Ourselves(_) => {}
     }
     let title = status.canonical_reason().unwrap_or("Error");
-    if asked.wants_html() {
+    if asked.wants_html {
         fields.push("vary", "Accept");
         fields.push("content-type", "text/html; charset=utf-8");
         fields.push("content-security-policy", PAGE_POLICY);
-        return (fields, page(status, title, &fault.detail(), asked.id()).into());
+        return (fields, page(status, title, &fault.detail(), asked.id).into());
     }
     fields.push("content-type", "application/problem+json");
     let document = irongate_shared::problem::Document {
@@ -100,8 +91,8 @@ pub(crate) fn document(fault: &Fault, asked: &Asked<'_>) -> (Fields, Bytes) {
         title: title.to_owned(),
         status: status.as_u16(),
         detail: Some(fault.detail()),
-        instance: asked.path().map(str::to_owned),
-        request_id: Some(asked.id().to_owned()),
+        instance: asked.path.map(str::to_owned),
+        request_id: Some(asked.id.to_owned()),
         errors: std::collections::BTreeMap::new(),
     };
     (fields, serde_json::to_vec(&document).unwrap_or_default().into())

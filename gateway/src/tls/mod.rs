@@ -22,7 +22,7 @@ use pingora::{
     utils::tls::{WrappedX509, parse_x509},
 };
 use rustls::{
-    RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::aws_lc_rs::{Ticketer, default_provider},
     pki_types::CertificateDer,
     server::{NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, WebPkiClientVerifier},
@@ -226,6 +226,25 @@ pub(crate) fn root(file: &Path) -> Result<Arc<CaType>, TlsError> {
             Ok(WrappedX509::new(certificate.to_vec(), parse_x509))
         })
         .collect()
+}
+
+/// How a service's certificate is checked: against the roots in `file`, or the system's.
+pub(crate) fn client_config(file: Option<&Path>, protocol: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match file {
+        Some(file) => {
+            for certificate in files::chain(file)? {
+                roots.add(certificate).map_err(|error| TlsError::file(file, error))?;
+            }
+        }
+        // One that cannot be read is one that nothing is checked against.
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(Arc::new(config))
 }
 
 /// The subject of a client's certificate, as the log and services see it.

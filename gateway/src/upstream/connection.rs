@@ -3,36 +3,53 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Mutex, PoisonError},
-    task::{Context, Poll},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::Address;
 use crate::fault::UpstreamFault;
+
+/// What an upstream's servers want on a fresh connection before a request.
+#[derive(Clone)]
+pub(crate) enum Dial {
+    Plain,
+    Tls { config: Arc<ClientConfig>, name: ServerName<'static> },
+}
 
 #[derive(Debug)]
 pub(crate) enum Connection {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream<Connection>>),
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &Address, limit: Duration) -> Result<Self, UpstreamFault> {
+    pub(crate) async fn open(address: &Address, dial: &Dial, limit: Duration) -> Result<Self, UpstreamFault> {
         let connected = timeout(limit, async {
-            match address {
+            let connection = match address {
                 Address::Tcp(address) => {
                     let stream = TcpStream::connect(address).await?;
                     stream.set_nodelay(true)?;
-                    Ok(Connection::Tcp(stream))
+                    Connection::Tcp(stream)
                 }
-                Address::Unix(path) => UnixStream::connect(path).await.map(Connection::Unix),
+                Address::Unix(path) => Connection::Unix(UnixStream::connect(path).await?),
+            };
+            match dial {
+                Dial::Plain => Ok(connection),
+                Dial::Tls { config, name } => {
+                    let tls = TlsConnector::from(config.clone()).connect(name.clone(), connection);
+                    Ok(Connection::Tls(Box::new(Box::pin(tls).await?)))
+                }
             }
         });
         match connected.await {
@@ -44,13 +61,26 @@ impl Connection {
 
     /// SECURITY: response mix-up. A connection on which the server closed, or sent something nobody
     /// asked for, must not carry another client's request.
-    fn is_quiet(&self) -> bool {
+    fn is_quiet(&mut self) -> bool {
         let mut scratch = [0u8; 1];
         let read = match self {
             Connection::Tcp(stream) => stream.try_read(&mut scratch),
             Connection::Unix(stream) => stream.try_read(&mut scratch),
+            // What TLS says for itself (a session ticket) is no answer to anybody.
+            Connection::Tls(stream) => {
+                let mut context = Context::from_waker(Waker::noop());
+                return Pin::new(stream)
+                    .poll_read(&mut context, &mut ReadBuf::new(&mut scratch))
+                    .is_pending();
+            }
         };
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Writes all of `data` and sees it off: under TLS written bytes may still wait for their record.
+    pub(crate) async fn send(&mut self, data: &[u8]) -> io::Result<()> {
+        self.write_all(data).await?;
+        self.flush().await
     }
 }
 
@@ -65,6 +95,7 @@ impl AsyncRead for Connection {
         match self.get_mut() {
             Connection::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Connection::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Connection::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -74,6 +105,7 @@ impl AsyncWrite for Connection {
         match self.get_mut() {
             Connection::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
             Connection::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+            Connection::Tls(stream) => Pin::new(stream).poll_write(cx, data),
         }
     }
 
@@ -81,6 +113,7 @@ impl AsyncWrite for Connection {
         match self.get_mut() {
             Connection::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Connection::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Connection::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -88,6 +121,7 @@ impl AsyncWrite for Connection {
         match self.get_mut() {
             Connection::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Connection::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Connection::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -100,7 +134,7 @@ impl IdleConnections {
     /// One that is still good, if any.
     pub(crate) fn take(&self, idle_timeout: Duration) -> Option<Connection> {
         loop {
-            let (connection, since) = self.lock().pop()?;
+            let (mut connection, since) = self.lock().pop()?;
             if since.elapsed() < idle_timeout && connection.is_quiet() {
                 return Some(connection);
             }

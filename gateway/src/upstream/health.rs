@@ -3,19 +3,15 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::BytesMut;
+use http::StatusCode;
 use serde::Deserialize;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Pool, Server, connection::Connection};
-use crate::{
-    config::{Health, Protocol},
-    wire::response,
-};
+use super::{Pool, PoolSettings, Server, connection::Connection};
+use crate::wire::response;
 
+const AGENT: &str = "irongate-health";
 /// How much of a health answer is read for its reasons.
 const ANSWER_MAX: usize = 16 * 1024;
 /// A server that is not up is asked at least this often: what starts up is waited for.
@@ -33,7 +29,7 @@ pub(super) async fn watch(
         let settings = pool.settings();
         let health = &settings.raw.health;
         let started = Instant::now();
-        let result = match timeout(health.timeout.get(), ask(&server, settings.raw.protocol, health)).await {
+        let result = match timeout(health.timeout.get(), ask(&server, &settings)).await {
             Ok(result) => result,
             Err(_) => Err(format!("no answer within {}", health.timeout)),
         };
@@ -62,27 +58,84 @@ pub(super) async fn watch(
 }
 
 /// One check. `Ok(true)` when the server is up but says that something it needs is amiss.
-async fn ask(server: &Server, protocol: Protocol, health: &Health) -> Result<bool, String> {
-    let mut connection = Connection::open(&server.address, health.timeout.get())
+async fn ask(server: &Server, settings: &PoolSettings) -> Result<bool, String> {
+    let (raw, limit) = (&settings.raw, settings.raw.health.timeout.get());
+    let connection = Connection::open(&server.address, &settings.dial, limit)
         .await
         .map_err(|fault| crate::fault::Fault::from(fault).cause())?;
-    if health.path.is_empty() || protocol != Protocol::Http {
+    let default = if raw.protocol.is_http2() { "" } else { "/health" };
+    let path = raw.health.path.as_deref().unwrap_or(default);
+    if path.is_empty() {
         return Ok(false);
     }
+    let host = raw.tls_name.as_deref().unwrap_or(&server.name);
+    let (status, body) = if raw.protocol.is_http2() {
+        let scheme = if raw.protocol.is_tls() { "https" } else { "http" };
+        over_http2(connection, &format!("{scheme}://{host}{path}")).await?
+    } else {
+        over_http1(connection, host, path).await?
+    };
+    judge(status, &body)
+}
+
+async fn over_http1(
+    mut connection: Connection,
+    host: &str,
+    path: &str,
+) -> Result<(StatusCode, BytesMut), String> {
     let request = format!(
-        "GET {} HTTP/1.1\r\nhost: {}\r\nuser-agent: irongate-health\r\naccept: application/json\r\nconnection: close\r\n\r\n",
-        health.path, server.name
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: {AGENT}\r\naccept: application/json\r\nconnection: close\r\n\r\n"
     );
     let io = |error: std::io::Error| super::connection::plain_words(&error);
-    connection.write_all(request.as_bytes()).await.map_err(io)?;
+    connection.send(request.as_bytes()).await.map_err(io)?;
     let mut answer = BytesMut::new();
-    while answer.len() < ANSWER_MAX && connection.read_buf(&mut answer).await.map_err(io)? > 0 {}
+    while answer.len() < ANSWER_MAX {
+        match connection.read_buf(&mut answer).await {
+            Ok(0) => break,
+            Ok(_) => {}
+            // Under TLS some close without a goodbye; the answer says for itself whether it is whole.
+            Err(_) if !answer.is_empty() => break,
+            Err(error) => return Err(io(error)),
+        }
+    }
     let (head, body_at) = response::parse(&answer)
         .map_err(|bad| bad.to_string())?
         .ok_or_else(|| "closed the connection without an answer".to_owned())?;
-    let report: Report =
-        answer.get(body_at..).and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
-    if head.status.is_success() {
+    Ok((head.status, answer.split_off(body_at)))
+}
+
+async fn over_http2(connection: Connection, uri: &str) -> Result<(StatusCode, BytesMut), String> {
+    let words = |error: h2::Error| error.to_string();
+    let (mut client, driver) = h2::client::handshake(connection).await.map_err(words)?;
+    let request = http::Request::get(uri)
+        .version(http::Version::HTTP_2)
+        .header(http::header::USER_AGENT, AGENT)
+        .header(http::header::ACCEPT, "application/json")
+        .body(())
+        .map_err(|error| error.to_string())?;
+    let exchange = async {
+        let (answer, _) = client.send_request(request, true).map_err(words)?;
+        let (head, mut pieces) = answer.await.map_err(words)?.into_parts();
+        let mut body = BytesMut::new();
+        while let Some(piece) = pieces.data().await {
+            let piece = piece.map_err(words)?;
+            let _ = pieces.flow_control().release_capacity(piece.len());
+            body.extend_from_slice(&piece);
+            if body.len() >= ANSWER_MAX {
+                break;
+            }
+        }
+        Ok((head.status, body))
+    };
+    tokio::select! {
+        done = exchange => done,
+        _ = driver => Err("closed the connection without an answer".to_owned()),
+    }
+}
+
+fn judge(status: StatusCode, body: &[u8]) -> Result<bool, String> {
+    let report: Report = serde_json::from_slice(body).unwrap_or_default();
+    if status.is_success() {
         return Ok(report.status == "degraded");
     }
     let amiss: Vec<&str> = report
@@ -92,8 +145,8 @@ async fn ask(server: &Server, protocol: Protocol, health: &Health) -> Result<boo
         .map(|(name, _)| name.as_str())
         .collect();
     Err(match amiss.as_slice() {
-        [] => format!("answered {}", head.status.as_u16()),
-        names => format!("answered {}: {}", head.status.as_u16(), names.join(", ")),
+        [] => format!("answered {}", status.as_u16()),
+        names => format!("answered {}: {}", status.as_u16(), names.join(", ")),
     })
 }
 

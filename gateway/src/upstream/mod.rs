@@ -12,6 +12,7 @@ pub(crate) mod retry;
 mod server;
 mod upkeep;
 
+pub(crate) use connection::Dial;
 pub(crate) use pool::{HashOn, Lease, Pool, PoolSettings};
 pub(crate) use server::{Address, Health, Server, ServerSpec};
 pub(crate) use upkeep::Registry;

@@ -4,15 +4,19 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
 };
 
 use arc_swap::ArcSwap;
+use http::StatusCode;
 use pingora::protocols::tls::CaType;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
-use super::{Server, ServerSpec, balance, retry::RetryBudget};
+use super::{Dial, Server, ServerSpec, balance, retry::RetryBudget};
 use crate::{config, fault::UpstreamFault, wire::Fields};
 
 /// What `balance = "hash"` goes by.
@@ -57,6 +61,7 @@ pub(crate) struct PoolSettings {
     pub(crate) hash_on: HashOn,
     /// Whom the servers' certificates are checked against.
     pub(crate) tls_root: Option<Arc<CaType>>,
+    pub(crate) dial: Dial,
     pub(crate) raw: config::Upstream,
 }
 
@@ -68,6 +73,9 @@ pub(crate) struct Pool {
     pub(super) changed: Notify,
     turn: AtomicUsize,
     in_flight: AtomicUsize,
+    /// Requests that wait for a place under the breaker.
+    pending: AtomicUsize,
+    freed: Notify,
     pub(crate) budget: RetryBudget,
 }
 
@@ -80,6 +88,8 @@ impl Pool {
             changed: Notify::new(),
             turn: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
+            pending: AtomicUsize::new(0),
+            freed: Notify::new(),
             budget: RetryBudget::default(),
         }
     }
@@ -101,14 +111,53 @@ impl Pool {
         self.servers.store(Arc::new(servers));
     }
 
-    /// A place for one request under the breaker, at a server that is not in `tried`.
-    pub(crate) fn lease(
+    /// Requests in flight, and requests that wait to be.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.in_flight.load(Relaxed), self.pending.load(Relaxed))
+    }
+
+    /// A place for one request under the breaker, at a server that is not in `tried`; waits a while for one when all
+    /// are taken and not too many wait already.
+    pub(crate) async fn lease(
+        self: &Arc<Self>,
+        key: Option<u64>,
+        tried: &[Arc<str>],
+    ) -> Result<Lease, UpstreamFault> {
+        match self.try_lease(key, tried) {
+            Err(UpstreamFault::Overloaded) => Box::pin(self.lease_in_turn(key, tried)).await,
+            done => done,
+        }
+    }
+
+    async fn lease_in_turn(
+        self: &Arc<Self>,
+        key: Option<u64>,
+        tried: &[Arc<str>],
+    ) -> Result<Lease, UpstreamFault> {
+        let settings = self.settings();
+        let _waiting =
+            Pending::enter(&self.pending, settings.raw.max_pending).ok_or(UpstreamFault::Overloaded)?;
+        let turn = async {
+            loop {
+                // Listens before it looks: a place that is freed in between wakes it.
+                let freed = self.freed.notified();
+                match self.try_lease(key, tried) {
+                    Err(UpstreamFault::Overloaded) => freed.await,
+                    done => return done,
+                }
+            }
+        };
+        timeout(settings.raw.pending_timeout.get(), turn).await.unwrap_or(Err(UpstreamFault::Overloaded))
+    }
+
+    /// As [`Pool::lease`], without waiting.
+    pub(crate) fn try_lease(
         self: &Arc<Self>,
         key: Option<u64>,
         tried: &[Arc<str>],
     ) -> Result<Lease, UpstreamFault> {
         let settings = self.settings.load();
-        if self.in_flight.load(Relaxed) >= settings.raw.max_in_flight {
+        if self.in_flight.load(SeqCst) >= settings.raw.max_in_flight {
             return Err(UpstreamFault::Overloaded);
         }
         let servers = self.servers.load();
@@ -122,7 +171,7 @@ impl Pool {
         let picked =
             balance::pick(settings.raw.balance, &candidates, turn, key, settings.raw.slow_start.get())
                 .ok_or(UpstreamFault::NoneHealthy)?;
-        self.in_flight.fetch_add(1, Relaxed);
+        self.in_flight.fetch_add(1, SeqCst);
         picked.in_flight.fetch_add(1, Relaxed);
         picked.requests.fetch_add(1, Relaxed);
         Ok(Lease { pool: self.clone(), server: picked.clone() })
@@ -159,22 +208,56 @@ impl Pool {
     }
 }
 
+/// One of the requests that wait; leaves the queue when dropped.
+struct Pending<'p>(&'p AtomicUsize);
+
+impl<'p> Pending<'p> {
+    fn enter(pending: &'p AtomicUsize, at_most: usize) -> Option<Self> {
+        pending.fetch_update(SeqCst, SeqCst, |waiting| (waiting < at_most).then_some(waiting + 1)).ok()?;
+        Some(Self(pending))
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
 /// One request's place at a server; gives it back when dropped.
 pub(crate) struct Lease {
     pool: Arc<Pool>,
     pub(crate) server: Arc<Server>,
 }
 
+impl Lease {
+    /// The server answered with `status`. One that only says 502, 503 or 504 is no better than one that is away.
+    pub(crate) fn answered(&self, status: StatusCode) {
+        match status {
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                let fault = UpstreamFault::Refused(format!("answered {}", status.as_u16()));
+                self.pool.failed(&self.server, &fault);
+            }
+            _ => self.server.succeeded(),
+        }
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.pool.in_flight.fetch_sub(1, Relaxed);
         self.server.in_flight.fetch_sub(1, Relaxed);
+        self.pool.in_flight.fetch_sub(1, SeqCst);
+        if self.pool.pending.load(SeqCst) > 0 {
+            self.pool.freed.notify_one();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use irongate_shared::config::Period;
 
     use super::*;
     use crate::upstream::Address;
@@ -184,6 +267,7 @@ mod tests {
             servers: Vec::new(),
             hash_on: HashOn::Client,
             tls_root: None,
+            dial: Dial::Plain,
             raw: config::Upstream { max_in_flight: 3, ..config::Upstream::default() },
         };
         let pool = Pool::new("api", settings);
@@ -204,28 +288,63 @@ mod tests {
     fn a_backup_is_asked_only_when_no_other_is_left() {
         let pool = pool(2);
         for _ in 0..50 {
-            assert_eq!(&*pool.lease(None, &[]).unwrap().server.name, "127.0.0.1:1");
+            assert_eq!(&*pool.try_lease(None, &[]).unwrap().server.name, "127.0.0.1:1");
         }
         pool.servers()[0].drain(true);
-        assert_eq!(&*pool.lease(None, &[]).unwrap().server.name, "127.0.0.1:2");
+        assert_eq!(&*pool.try_lease(None, &[]).unwrap().server.name, "127.0.0.1:2");
     }
 
     #[test]
     fn a_second_try_goes_elsewhere() {
         let pool = pool(9);
-        let first = pool.lease(None, &[]).unwrap().server.name.clone();
+        let first = pool.try_lease(None, &[]).unwrap().server.name.clone();
         for _ in 0..20 {
-            assert_ne!(pool.lease(None, std::slice::from_ref(&first)).unwrap().server.name, first);
+            assert_ne!(pool.try_lease(None, std::slice::from_ref(&first)).unwrap().server.name, first);
         }
     }
 
     #[test]
     fn the_breaker_opens_when_too_much_is_in_flight_and_closes_again() {
         let pool = pool(9);
-        let held: Vec<Lease> = (0..3).map(|_| pool.lease(None, &[]).unwrap()).collect();
-        assert_eq!(pool.lease(None, &[]).err(), Some(UpstreamFault::Overloaded));
+        let held: Vec<Lease> = (0..3).map(|_| pool.try_lease(None, &[]).unwrap()).collect();
+        assert_eq!(pool.try_lease(None, &[]).err(), Some(UpstreamFault::Overloaded));
         drop(held);
-        assert!(pool.lease(None, &[]).is_ok());
+        assert!(pool.try_lease(None, &[]).is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_the_place_that_is_freed_and_the_queue_has_an_end() {
+        let pool = pool(9);
+        let mut settings = PoolSettings::clone(&pool.settings());
+        (settings.raw.max_pending, settings.raw.pending_timeout) = (1, Period::from_secs(20));
+        pool.configure(settings);
+        let mut held: Vec<Lease> = (0..3).map(|_| pool.try_lease(None, &[]).unwrap()).collect();
+        let waiting = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.lease(None, &[]).await.map(|lease| lease.server.name.clone()) }
+        });
+        while pool.load().1 == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            pool.lease(None, &[]).await.err(),
+            Some(UpstreamFault::Overloaded),
+            "one may wait, not two"
+        );
+        held.pop();
+        assert!(waiting.await.unwrap().is_ok());
+        assert_eq!(pool.load(), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let pool = pool(9);
+        let mut settings = PoolSettings::clone(&pool.settings());
+        settings.raw.pending_timeout = "20ms".parse().unwrap();
+        pool.configure(settings);
+        let _held: Vec<Lease> = (0..3).map(|_| pool.try_lease(None, &[]).unwrap()).collect();
+        assert_eq!(pool.lease(None, &[]).await.err(), Some(UpstreamFault::Overloaded));
+        assert_eq!(pool.load(), (3, 0));
     }
 
     #[test]

@@ -4,16 +4,23 @@
 //! frame faithfully; how many are too many it leaves to us.
 
 use std::{
+    future::Future as _,
+    io,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Sleep, sleep},
+};
 
 const PREFACE: usize = 24;
 const WINDOW: Duration = Duration::from_secs(10);
-/// Between our GOAWAY and the end of reading: long enough for it to leave.
-const LAST_WORD: Duration = Duration::from_millis(250);
+/// Between the end of reading and that of the connection: long enough for our GOAWAY to leave.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Follows what a client sends on one connection.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ pub(crate) struct FrameWatch {
     header: [u8; 9],
     header_len: usize,
     flooded: Arc<Notify>,
-    flooded_at: Option<Instant>,
+    last_word: Option<Pin<Box<Sleep>>>,
 }
 
 impl FrameWatch {
@@ -40,15 +47,19 @@ impl FrameWatch {
             header: [0; 9],
             header_len: 0,
             flooded,
-            flooded_at: None,
+            last_word: None,
         }
     }
 
-    /// Takes the next bytes; `false` when the connection has been told to end and had its time.
-    pub(crate) fn advance(&mut self, mut data: &[u8]) -> bool {
-        if self.flooded_at.is_some_and(|at| at.elapsed() > LAST_WORD) {
-            return false;
-        }
+    /// Once the client floods: not ready while the connection is being ended, then an error. Nothing of the flood is
+    /// read meanwhile, so it costs no more work.
+    pub(crate) fn poll_last_word(&mut self, cx: &mut Context<'_>) -> Option<Poll<io::Result<()>>> {
+        let last_word = self.last_word.as_mut()?;
+        Some(last_word.as_mut().poll(cx).map(|()| Err(io::ErrorKind::ConnectionAborted.into())))
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn advance(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
             let skipped = self.skip.min(data.len());
             self.skip -= skipped;
@@ -64,7 +75,6 @@ impl FrameWatch {
                 self.frame();
             }
         }
-        true
     }
 
     fn frame(&mut self) {
@@ -84,8 +94,8 @@ impl FrameWatch {
             self.count = 0;
         }
         self.count += 1;
-        if self.count > self.limit && self.flooded_at.is_none() {
-            self.flooded_at = Some(Instant::now());
+        if self.count > self.limit && self.last_word.is_none() {
+            self.last_word = Some(Box::pin(sleep(LAST_WORD)));
             self.flooded.notify_one();
         }
     }
@@ -110,7 +120,7 @@ mod tests {
             let mut watch = FrameWatch::new(100, Arc::default());
             let bytes = stream(&[(4, 6), (6, 8), (0, 300), (0, 0), (1, 40), (9, 5), (3, 4), (8, 4)]);
             for piece in bytes.chunks(cut) {
-                assert!(watch.advance(piece));
+                watch.advance(piece);
             }
             assert_eq!(watch.count, 5, "cut by {cut}");
         }
@@ -120,9 +130,15 @@ mod tests {
     async fn a_flood_is_told_once_and_then_ended() {
         let flooded = Arc::new(Notify::new());
         let mut watch = FrameWatch::new(10, flooded.clone());
-        assert!(watch.advance(&stream(&[(6, 8); 11])));
+        let last_word = |watch: &mut FrameWatch, cx: &mut Context<'_>| watch.poll_last_word(cx);
+        std::future::poll_fn(|cx| {
+            assert!(last_word(&mut watch, cx).is_none(), "nothing is amiss yet");
+            Poll::Ready(())
+        })
+        .await;
+        watch.advance(&stream(&[(6, 8); 11]));
         flooded.notified().await;
-        tokio::time::sleep(LAST_WORD * 2).await;
-        assert!(!watch.advance(b"x"));
+        let ended = std::future::poll_fn(|cx| last_word(&mut watch, cx).expect("a flood")).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     }
 }

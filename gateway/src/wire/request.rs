@@ -44,6 +44,8 @@ pub(crate) struct RequestHead {
     pub(crate) version: Version,
     pub(crate) fields: Fields,
     pub(crate) framing: Framing,
+    /// A WebSocket asked for by extended CONNECT (RFC 8441); the method then stands as the GET that it means.
+    pub(crate) extended_connect: bool,
 }
 
 impl RequestHead {
@@ -128,6 +130,8 @@ pub(crate) enum Malformed {
     BadCoding,
     #[error("a transfer coding that is not implemented")]
     UnknownCoding,
+    #[error("a protocol in extended CONNECT that is not `websocket`")]
+    UnknownProtocol,
     #[error("connection-specific field in HTTP/2")]
     ConnectionField,
 }
@@ -185,7 +189,7 @@ pub(crate) fn parse(buffer: &[u8], limits: &HeadLimits) -> Result<Parsed, Malfor
         (None, host) => host,
     };
     let framing = framing(&fields, version)?;
-    let head = RequestHead { method, target, authority, version, fields, framing };
+    let head = RequestHead { method, target, authority, version, fields, framing, extended_connect: false };
     Ok(Parsed::Complete(Box::new(head), skipped + lines.at))
 }
 

@@ -149,7 +149,8 @@ async fn a_route_may_ask_for_scopes_and_says_which() {
         let request = if token.is_empty() { request } else { request.bearer_auth(token) };
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
-        let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+        let challenge =
+            answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
         let problem: serde_json::Value = answer.json().await.unwrap();
         (status, challenge.unwrap_or_default(), problem["type"].as_str().unwrap().to_owned())
     };

@@ -376,11 +376,12 @@ async fn address_lists_and_cors_are_observed() {
 async fn a_client_that_leaves_frees_the_service() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (left, mut has_left) = tokio::sync::mpsc::channel(1);
+    let (came, mut has_come) = tokio::sync::mpsc::channel(4);
+    let (left, mut has_left) = tokio::sync::mpsc::channel(4);
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let left = left.clone();
+            let (came, left) = (came.clone(), left.clone());
             tokio::spawn(async move {
                 let mut head = [0; 4096];
                 let size = stream.read(&mut head).await.unwrap();
@@ -388,6 +389,7 @@ async fn a_client_that_leaves_frees_the_service() {
                     let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
                     return;
                 }
+                let _ = came.send(()).await;
                 // Never answers; sees when the gateway gives up.
                 while stream.read(&mut head).await.unwrap_or(0) > 0 {}
                 let _ = left.send(()).await;
@@ -398,10 +400,14 @@ async fn a_client_that_leaves_frees_the_service() {
         "[upstream.api]\nservers = [\"127.0.0.1:{port}\"]\n[[route]]\npath = \"/api\"\nupstream = \"api\"\n"
     ))
     .await;
-    let client =
-        gateway.client_builder().http2_prior_knowledge().timeout(Duration::from_millis(300)).build().unwrap();
-    assert!(client.get(gateway.url("/api")).send().await.is_err());
-    tokio::time::timeout(Duration::from_secs(10), has_left.recv()).await.expect("the service to be let go");
+    for (name, client) in both(&gateway) {
+        let asking = tokio::spawn(client.get(gateway.url("/api")).send());
+        has_come.recv().await.unwrap();
+        asking.abort();
+        drop(client);
+        let gone = tokio::time::timeout(Duration::from_secs(20), has_left.recv()).await;
+        assert!(gone.is_ok(), "{name}: the service was not let go");
+    }
 }
 
 #[tokio::test]
@@ -412,6 +418,7 @@ async fn a_plain_listener_serves_in_the_clear_what_https_serves() {
     let config = gateway.config().replace("[listen]", &format!("[listen]\nplain = \"127.0.0.1:{plain}\""));
     std::fs::write(gateway.path("gateway.toml"), config).unwrap();
     gateway.restart().await;
+    crate::support::until_listening(plain).await;
     let ask = |path: &str, more: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nhost: app.example\r\n{more}connection: close\r\n\r\n");
         async move { raw_plain(plain, &request).await.unwrap() }
@@ -433,4 +440,54 @@ async fn a_plain_listener_serves_in_the_clear_what_https_serves() {
         ),
         308
     );
+}
+
+#[tokio::test]
+async fn a_busy_service_has_a_queue_with_an_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (go, wait) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut wait = wait.clone();
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                while let Ok(size) = stream.read(&mut head).await {
+                    let is_check = head[..size].starts_with(b"GET /health");
+                    if !is_check {
+                        wait.wait_for(|go| *go).await.unwrap();
+                    }
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+                    if size == 0 || is_check {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let gateway = Gateway::configured(&format!(
+        "[upstream.api]\nservers = [\"127.0.0.1:{port}\"]\nmax_in_flight = 1\nmax_pending = 1\npending_timeout = \"20s\"\n\
+         [[route]]\npath = \"/api\"\nupstream = \"api\"\n"
+    ))
+    .await;
+    let [(_, client), (_, other)] = both(&gateway);
+    let gauge = async |name: &str| {
+        let metrics = reqwest::get(format!("http://127.0.0.1:{}/metrics", gateway.admin)).await.unwrap();
+        let line = format!("irongate_gateway_upstream_{name}{{upstream=\"api\"}} 1");
+        metrics.text().await.unwrap().contains(&line)
+    };
+    let asked = |client: &reqwest::Client| tokio::spawn(client.get(gateway.url("/api")).send());
+    let first = asked(&client);
+    crate::support::until("the first to be in flight", || gauge("in_flight")).await;
+    let second = asked(&other);
+    crate::support::until("the second to wait", || gauge("pending")).await;
+    let third = client.get(gateway.url("/api")).send().await.unwrap();
+    assert_eq!(third.status(), 503);
+    assert!(third.headers().contains_key("retry-after"));
+    let problem: serde_json::Value = third.json().await.unwrap();
+    assert_eq!(problem["type"], "urn:irongate:problem:upstream-overloaded");
+    go.send_replace(true);
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use h2::{RecvStream, SendStream, client::SendRequest};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -10,7 +12,7 @@ use tokio::{
 
 use crate::support::{
     Gateway,
-    client::{connect, read_answer, status},
+    client::{connect, http2, read_answer, status},
 };
 
 const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
@@ -77,6 +79,53 @@ async fn ask(gateway: &Gateway, request: String) -> String {
     read_answer(&mut stream).await
 }
 
+/// A WebSocket on one stream of an HTTP/2 connection.
+struct OverHttp2 {
+    sending: SendStream<Bytes>,
+    receiving: RecvStream,
+}
+
+/// Extended CONNECT (RFC 8441 §5.1).
+fn extended_connect(gateway: &Gateway, path: &str, protocol: &'static str) -> http::Request<()> {
+    http::Request::connect(gateway.url(path))
+        .extension(h2::ext::Protocol::from_static(protocol))
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-protocol", "chat.v1.json, secret")
+        .header("origin", "https://localhost")
+        .body(())
+        .unwrap()
+}
+
+impl OverHttp2 {
+    async fn open(gateway: &Gateway, client: &mut SendRequest<Bytes>) -> Self {
+        let (answer, sending) =
+            client.send_request(extended_connect(gateway, "/chat", "websocket"), false).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["sec-websocket-protocol"], "chat.v1.json");
+        assert!(!answer.headers().contains_key("sec-websocket-accept"), "{answer:?}");
+        Self { sending, receiving: answer.into_body() }
+    }
+
+    fn send(&mut self, data: &'static [u8]) {
+        self.sending.send_data(Bytes::from_static(data), false).unwrap();
+    }
+
+    async fn read_until(&mut self, end: &[u8]) -> Vec<u8> {
+        let mut seen = Vec::new();
+        let reading = async {
+            while !seen.ends_with(end) {
+                let piece = self.receiving.data().await.expect("bytes").unwrap();
+                self.receiving.flow_control().release_capacity(piece.len()).unwrap();
+                seen.extend_from_slice(&piece);
+            }
+        };
+        let done = timeout(Duration::from_secs(20), reading).await;
+        assert!(done.is_ok(), "only {:?} came", String::from_utf8_lossy(&seen));
+        seen
+    }
+}
+
 /// Reads until what came ends in `end`.
 async fn read_until<S: AsyncReadExt + Unpin>(stream: &mut S, end: &[u8]) -> Vec<u8> {
     let mut seen = Vec::new();
@@ -110,7 +159,19 @@ async fn two_thousand_handshakes_on_a_busy_machine_deliver_their_first_frame() {
         .collect();
     let mut waves = tokio::task::JoinSet::new();
     let gateway = std::sync::Arc::new(gateway);
-    for _ in 0..8 {
+    for _ in 0..2 {
+        let gateway = gateway.clone();
+        waves.spawn(async move {
+            let mut client = http2(&gateway).await;
+            for _ in 0..250 {
+                let mut socket = OverHttp2::open(&gateway, &mut client).await;
+                socket.read_until(b"\x81\x05hello").await;
+                socket.send(b"\x81\x02hi");
+                socket.read_until(b"\x81\x02hi").await;
+            }
+        });
+    }
+    for _ in 0..6 {
         let gateway = gateway.clone();
         waves.spawn(async move {
             let config = std::sync::Arc::new(crate::support::client::tls_config(&gateway, &[b"http/1.1"]));
@@ -183,6 +244,79 @@ async fn a_draining_gateway_says_1012_between_two_frames() {
     assert_eq!(close, [0x88, 0x02, 0x03, 0xf4]);
     drop(stream);
     assert_eq!(gateway.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn many_sockets_and_requests_share_one_http2_connection() {
+    let gateway = gateway().await;
+    let mut client = http2(&gateway).await;
+    assert!(client.is_extended_connect_protocol_enabled(), "RFC 8441 §3: it is said in the settings");
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        sockets.push(OverHttp2::open(&gateway, &mut client).await);
+    }
+    for socket in &mut sockets {
+        socket.read_until(b"hello").await;
+        socket.send(b"\x81\x02hi");
+    }
+    for socket in &mut sockets {
+        assert_eq!(socket.read_until(b"hi").await, b"\x81\x02hi");
+    }
+    let plain = http::Request::get(gateway.url("/health/live")).body(()).unwrap();
+    assert_eq!(client.send_request(plain, true).unwrap().0.await.unwrap().status(), 200);
+    // One that is closed by the client leaves the others alone.
+    sockets.remove(0).sending.send_data(Bytes::new(), true).unwrap();
+    sockets[0].send(b"\x81\x02ho");
+    sockets[0].read_until(b"ho").await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_tunnelled_over_http2_is_refused() {
+    let gateway = gateway().await;
+    let mut client = http2(&gateway).await;
+    for (path, protocol, expected) in
+        [("/chat/refused", "websocket", 401), ("/chat", "connect-udp", 501), ("/", "websocket", 404)]
+    {
+        let request = extended_connect(&gateway, path, protocol);
+        let (answer, _sending) = client.send_request(request, false).unwrap();
+        assert_eq!(answer.await.unwrap().status(), expected, "{path} {protocol}");
+    }
+    let mut old = extended_connect(&gateway, "/chat", "websocket");
+    old.headers_mut().insert("sec-websocket-version", "8".parse().unwrap());
+    let (answer, _sending) = client.send_request(old, false).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_draining_gateway_says_1012_over_http2_too() {
+    let mut gateway = gateway().await;
+    let mut client = http2(&gateway).await;
+    let mut socket = OverHttp2::open(&gateway, &mut client).await;
+    socket.read_until(b"hello").await;
+    gateway.signal("TERM");
+    assert_eq!(socket.read_until(&[0x88, 0x02, 0x03, 0xf4]).await, [0x88, 0x02, 0x03, 0xf4]);
+    drop((socket, client));
+    assert_eq!(gateway.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_service_behind_tls_takes_sockets_too() {
+    let inner = gateway().await;
+    let outer = Gateway::configured(&format!(
+        "[upstream.chat]\nservers = [\"127.0.0.1:{}\"]\nprotocol = \"https\"\ntls_name = \"localhost\"\ntls_root = {:?}\n\
+         [[route]]\npath = \"/chat\"\nupstream = \"chat\"\n",
+        inner.https,
+        inner.path("data/tls/authority.pem")
+    ))
+    .await;
+    let mut stream = connect(&outer, &[b"http/1.1"]).await;
+    stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    read_until(&mut stream, b"\x81\x05hello").await;
+    let mut client = http2(&outer).await;
+    let mut socket = OverHttp2::open(&outer, &mut client).await;
+    socket.read_until(b"hello").await;
+    socket.send(b"\x81\x02hi");
+    socket.read_until(b"hi").await;
 }
 
 #[tokio::test]

@@ -2,11 +2,16 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+
 use crate::{
     exchange::{Exchange, Request},
     route::Route,
     wire::{Fields, Framing, list},
 };
+
+/// What may be asked of a service. CONNECT is for proxies that go anywhere, TRACE shows a page its own cookies.
+pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// RFC 9110 §7.6.1: these are about one connection and never pass.
 const HOP_BY_HOP: [&str; 9] = [
@@ -76,6 +81,11 @@ pub(super) fn request_head(exchange: &Exchange<'_>, route: &Route, framing: Fram
 /// A WebSocket handshake as it goes to a service.
 pub(crate) fn upgrade_head(request: &Request, route: &Route) -> Vec<u8> {
     let mut text = begin(request, route);
+    if request.head.extended_connect && !request.head.fields.has("sec-websocket-key") {
+        // RFC 8441 §5 has none; RFC 6455 §4.1 wants 16 random bytes, against caches and not against people.
+        let key = base64::engine::general_purpose::STANDARD.encode(fastrand::u128(..).to_be_bytes());
+        text.extend_from_slice(format!("sec-websocket-key: {key}\r\n").as_bytes());
+    }
     text.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n\r\n");
     text
 }

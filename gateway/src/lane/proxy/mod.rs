@@ -16,10 +16,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, time::timeout};
 
 use crate::{
     exchange::Exchange,
@@ -40,10 +37,7 @@ pub(crate) async fn answer(
 ) -> Result<(), Fault> {
     exchange.record.upstream = Some(pool.name.clone());
     if exchange.request.head.method == Method::CONNECT || exchange.request.head.method == Method::TRACE {
-        return Err(ClientFault::MethodNotAllowed {
-            allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into(),
-        }
-        .into());
+        return Err(ClientFault::MethodNotAllowed { allow: headers::METHODS.into() }.into());
     }
     let body = RequestBody::of(exchange).await?;
     let settings = pool.settings();
@@ -52,7 +46,7 @@ pub(crate) async fn answer(
     let key = settings.hash_on.key(&exchange.request.head.fields, exchange.request.client.address);
     let mut tried: Vec<Arc<str>> = Vec::new();
     loop {
-        let lease = match pool.lease(key, &tried) {
+        let lease = match pool.lease(key, &tried).await {
             Ok(lease) => lease,
             // Every server was tried and failed: what the last one said is the better answer.
             Err(UpstreamFault::NoneHealthy) if !tried.is_empty() => {
@@ -65,7 +59,7 @@ pub(crate) async fn answer(
         let attempt = Attempt { pool, lease: &lease, route, head: &head, body: &body };
         let failed = match attempt.make(exchange).await {
             Ok(answered) => {
-                lease_outcome(pool, &lease, answered.head.status);
+                lease.answered(answered.head.status);
                 return answered.forward(exchange, &lease, pool).await;
             }
             Err(failed) => failed,
@@ -82,16 +76,6 @@ pub(crate) async fn answer(
         tracing::debug!(server = &*lease.server.name, fault = failed.fault.name(), "trying another server");
         tried.push(lease.server.name.clone());
         exchange.record.fault = Some(failed.fault);
-    }
-}
-
-/// Answers count too: a server that only says 502, 503 or 504 is no better than one that is away.
-fn lease_outcome(pool: &Pool, lease: &Lease, status: StatusCode) {
-    match status {
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            pool.failed(&lease.server, &UpstreamFault::Refused(format!("answered {}", status.as_u16())));
-        }
-        _ => lease.server.succeeded(),
     }
 }
 
@@ -172,7 +156,8 @@ impl Attempt<'_> {
             }
         }
         let started = Instant::now();
-        let connection = Connection::open(&self.lease.server.address, settings.raw.connect_timeout.get())
+        let limit = settings.raw.connect_timeout.get();
+        let connection = Connection::open(&self.lease.server.address, &settings.dial, limit)
             .await
             .map_err(Failed::before)?;
         exchange.record.connect = Some(started.elapsed());
@@ -187,14 +172,14 @@ impl Attempt<'_> {
     ) -> Result<answer::Answered, Failed> {
         let started = Instant::now();
         let written = match self.body {
-            RequestBody::Whole(body) if body.is_empty() => connection.write_all(self.head).await,
+            RequestBody::Whole(body) if body.is_empty() => connection.send(self.head).await,
             RequestBody::Whole(body) => {
                 let mut all = Vec::with_capacity(self.head.len() + body.len());
                 all.extend_from_slice(self.head);
                 all.extend_from_slice(body);
-                connection.write_all(&all).await
+                connection.send(&all).await
             }
-            RequestBody::Streamed(_) => connection.write_all(self.head).await,
+            RequestBody::Streamed(_) => connection.send(self.head).await,
         };
         written.map_err(|_| Failed::after(UpstreamFault::ClosedEarly))?;
 
@@ -259,9 +244,7 @@ impl Attempt<'_> {
 }
 
 async fn write(connection: &mut Connection, data: &[u8], patience: Duration) -> io::Result<()> {
-    timeout(patience, connection.write_all(data))
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    timeout(patience, connection.send(data)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The final answer's head; interim ones (100, 103) are read past. Safe to drop and call again: what was

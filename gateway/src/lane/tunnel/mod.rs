@@ -1,4 +1,6 @@
-//! WebSockets: the handshake goes to a service, then bytes go both ways until one side ends.
+//! WebSockets: the handshake goes to a service, then bytes go both ways until one side ends. The client asks by an
+//! upgrade of its HTTP/1.1 connection or by one stream of an HTTP/2 one (RFC 8441); the service is always asked by an
+//! upgrade.
 //!
 //! The lane pumps on the raw sockets. Nothing runs beside the pump that could tear it down: Pingora's own
 //! proxy ends a tunnel whose 101 arrives before it has polled the (empty) request body (its issue 946),
@@ -13,13 +15,11 @@ use std::{sync::Arc, time::Instant};
 use bytes::{Buf, BytesMut};
 use http::{Method, StatusCode};
 use pingora::server::ShutdownWatch;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, time::timeout};
 
+use self::pump::Client;
 use crate::{
-    exchange::{Downstream, Exchange, Request},
+    exchange::{BodySize, Downstream, Exchange, Request},
     fault::{ClientFault, Fault, UpstreamFault},
     lane::proxy::headers,
     observe::Observe,
@@ -34,9 +34,10 @@ const REFUSAL_MAX: usize = 64 * 1024;
 /// Whether the client asks to leave HTTP for WebSocket.
 pub(crate) fn is_wanted(request: &Request) -> bool {
     let upgrade = |value: &[u8]| list(value).any(|one| one.eq_ignore_ascii_case(b"websocket"));
-    request.head.version == Version::Http11
+    let upgrades = request.head.version == Version::Http11
         && request.head.connection_has("upgrade")
-        && request.head.fields.all("upgrade").any(upgrade)
+        && request.head.fields.all("upgrade").any(upgrade);
+    upgrades || request.head.extended_connect
 }
 
 /// RFC 6455 §4.2.1: what a handshake must have.
@@ -51,6 +52,10 @@ fn check(request: &Request) -> Result<(), ClientFault> {
     }
     if fields.get("sec-websocket-version") != Some(b"13") {
         return Err(ClientFault::BadUpgrade("Sec-WebSocket-Version is not 13"));
+    }
+    if request.head.extended_connect {
+        // RFC 8441 §5: HTTP/2 needs no key to prove that both sides speak WebSocket.
+        return Ok(());
     }
     let mut keys = fields.all("sec-websocket-key");
     match (keys.next(), keys.next()) {
@@ -73,10 +78,11 @@ pub(crate) async fn answer(
     let key = settings.hash_on.key(&exchange.request.head.fields, exchange.request.client.address);
     let mut tried: Vec<Arc<str>> = Vec::new();
     let (lease, mut connection) = loop {
-        let lease = pool.lease(key, &tried)?;
+        let lease = pool.lease(key, &tried).await?;
         exchange.record.attempts += 1;
         exchange.record.server = Some(lease.server.name.clone());
-        match Connection::open(&lease.server.address, settings.raw.connect_timeout.get()).await {
+        let limit = settings.raw.connect_timeout.get();
+        match Connection::open(&lease.server.address, &settings.dial, limit).await {
             Ok(connection) => break (lease, connection),
             Err(fault) => {
                 pool.failed(&lease.server, &fault);
@@ -106,18 +112,28 @@ pub(crate) async fn answer(
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
         return refused(exchange, connection, early, &head).await;
     }
-    exchange.record.status = 101;
-    let Downstream::Http1(client) = &mut exchange.downstream else {
-        return Err(ClientFault::BadUpgrade("the connection is not HTTP/1.1").into());
-    };
-    client.close_after();
-    client.write_raw(&switching(&head.fields, &exchange.request.id)).await?;
-    let (socket, sent_early) = client.socket_mut();
+    if exchange.request.head.extended_connect {
+        exchange.start(StatusCode::OK, accepted(&head.fields), BodySize::Unknown).await?;
+    }
     let open = observe.websocket_opened();
-    let moved =
-        pump::run(socket, sent_early.split(), connection, early, route.limits.tunnel_idle, shutdown).await;
+    let idle = route.limits.tunnel_idle;
+    let moved = match &mut exchange.downstream {
+        Downstream::Http1(client) => {
+            exchange.record.status = 101;
+            client.close_after();
+            client.write_raw(&switching(&head.fields, &exchange.request.id)).await?;
+            let (socket, sent_early) = client.socket_mut();
+            let sent_early = sent_early.split();
+            let moved = pump::run(Client::Http1(socket), sent_early, connection, early, idle, shutdown).await;
+            client.abort();
+            moved
+        }
+        Downstream::Http2(client) => {
+            let client = Client::Http2(client);
+            pump::run(client, BytesMut::new(), connection, early, idle, shutdown).await
+        }
+    };
     drop(open);
-    client.abort();
     exchange.record.bytes_in = moved.from_client;
     exchange.record.bytes_out = moved.from_service;
     Ok(())
@@ -129,7 +145,7 @@ async fn handshake(
     request: &[u8],
     early: &mut BytesMut,
 ) -> Result<ResponseHead, UpstreamFault> {
-    connection.write_all(request).await.map_err(|_| UpstreamFault::ClosedEarly)?;
+    connection.send(request).await.map_err(|_| UpstreamFault::ClosedEarly)?;
     loop {
         if let Some((head, taken)) = response::parse(early).map_err(UpstreamFault::BadAnswer)? {
             early.advance(taken);
@@ -160,6 +176,17 @@ fn switching(fields: &Fields, request_id: &str) -> Vec<u8> {
     }
     text.extend_from_slice(format!("x-request-id: {request_id}\r\n\r\n").as_bytes());
     text
+}
+
+/// What of the service's 101 goes into the 200 of a client on HTTP/2.
+fn accepted(fields: &Fields) -> Fields {
+    let mut passed = Fields::default();
+    for (name, value) in headers::answer_fields(fields, &[]).iter() {
+        if !name.eq_ignore_ascii_case(b"sec-websocket-accept") {
+            passed.push(name, value);
+        }
+    }
+    passed
 }
 
 /// The service said no in plain HTTP: its answer is the answer.

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use pingora::server::ShutdownWatch;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{Instant, timeout},
 };
 
 use super::frames::FrameTracker;
-use crate::{gateway::stopping, upstream::connection::Connection};
+use crate::{
+    exchange::{h2::Http2, socket::Socket},
+    gateway::stopping,
+    upstream::connection::Connection,
+};
 
 /// One direction's buffer. WebSocket messages are small; big ones take several turns.
 const BUFFER: usize = 8 * 1024;
@@ -27,8 +31,48 @@ pub(super) struct Moved {
     pub(super) from_service: u64,
 }
 
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &mut S,
+/// The side towards the client: a whole connection, or one stream of it.
+pub(super) enum Client<'c> {
+    Http1(&'c mut Socket),
+    Http2(&'c mut Http2),
+}
+
+impl Client<'_> {
+    /// Appends what comes; `false` at the end. Safe to drop and call again.
+    async fn receive(&mut self, into: &mut BytesMut) -> bool {
+        match self {
+            Client::Http1(socket) => matches!(socket.read_buf(into).await, Ok(size) if size > 0),
+            Client::Http2(stream) => match stream.receive().await {
+                Some(data) => {
+                    into.extend_from_slice(&data);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    async fn send(&mut self, data: &[u8]) -> bool {
+        match self {
+            Client::Http1(socket) => send(socket, data).await,
+            Client::Http2(stream) => stream.write_body(Bytes::copy_from_slice(data)).await.is_ok(),
+        }
+    }
+
+    async fn end(&mut self) {
+        match self {
+            Client::Http1(socket) => {
+                let _ = timeout(CLOSE_LIMIT, socket.shutdown()).await;
+            }
+            Client::Http2(stream) => {
+                let _ = stream.finish().await;
+            }
+        }
+    }
+}
+
+pub(super) async fn run(
+    mut client: Client<'_>,
     client_early: BytesMut,
     mut service: Connection,
     service_early: BytesMut,
@@ -41,7 +85,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     moved.from_client += client_early.len() as u64;
     moved.from_service += service_early.len() as u64;
     frames.advance(&service_early);
-    if !send(&mut service, &client_early).await || !send(client, &service_early).await {
+    if !send(&mut service, &client_early).await || !client.send(&service_early).await {
         return moved;
     }
     drop((client_early, service_early));
@@ -52,10 +96,11 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     tokio::pin!(deadline);
     loop {
         tokio::select! {
-            read = client.read_buf(&mut from_client) => {
-                if !matches!(read, Ok(size) if size > 0) {
+            more = client.receive(&mut from_client) => {
+                if !more {
                     // Tell the service that nobody is left, and take no more from it.
                     let _ = timeout(CLOSE_LIMIT, service.shutdown()).await;
+                    client.end().await;
                     return moved;
                 }
                 moved.from_client += from_client.len() as u64;
@@ -66,18 +111,18 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
             }
             read = service.read_buf(&mut from_service) => {
                 if !matches!(read, Ok(size) if size > 0) {
-                    let _ = timeout(CLOSE_LIMIT, client.shutdown()).await;
+                    client.end().await;
                     return moved;
                 }
                 moved.from_service += from_service.len() as u64;
                 frames.advance(&from_service);
-                if !send(client, &from_service).await {
+                if !client.send(&from_service).await {
                     return moved;
                 }
                 from_service.clear();
             }
             () = stopping(&mut shutdown), if frames.at_boundary() => {
-                close(client).await;
+                close(&mut client).await;
                 return moved;
             }
             () = &mut deadline => return moved,
@@ -98,14 +143,15 @@ async fn send<W: AsyncWrite + Unpin>(to: &mut W, data: &[u8]) -> bool {
 }
 
 /// Says 1012 and gives the client a moment to answer, so that it sees a close and not a cut.
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(client: &mut S) {
-    let mut scratch = [0; 512];
+async fn close(client: &mut Client<'_>) {
+    let mut scratch = BytesMut::with_capacity(512);
     let goodbye = async {
-        client.write_all(&CLOSE_RESTART).await?;
-        client.flush().await?;
-        while client.read(&mut scratch).await? > 0 {}
-        std::io::Result::Ok(())
+        if client.send(&CLOSE_RESTART).await {
+            while client.receive(&mut scratch).await {
+                scratch.clear();
+            }
+        }
     };
     let _ = timeout(CLOSE_LIMIT, goodbye).await;
-    let _ = timeout(CLOSE_LIMIT, client.shutdown()).await;
+    client.end().await;
 }

@@ -38,6 +38,18 @@ pub(crate) async fn connect_with(
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), tcp).await
 }
 
+/// An HTTP/2 connection, once the gateway has said what it offers; driven until the test ends.
+pub(crate) async fn http2(gateway: &Gateway) -> h2::client::SendRequest<bytes::Bytes> {
+    let stream = connect(gateway, &[b"h2"]).await;
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    // The settings come with the first answer at the latest.
+    let health = http::Request::get(gateway.url("/health/live")).body(()).unwrap();
+    assert_eq!(client.send_request(health, true).unwrap().0.await.unwrap().status(), 200);
+    client
+}
+
 /// Sends `request` over TLS and gives everything that comes until the server closes.
 pub(crate) async fn raw(gateway: &Gateway, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(gateway, &[b"http/1.1"]).await;

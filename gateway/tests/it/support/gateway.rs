@@ -87,7 +87,11 @@ impl Gateway {
             .unwrap()
     }
 
+    /// Until every listener takes connections, and the gateway answers.
     async fn ready(&mut self) {
+        for port in [self.https, self.admin] {
+            super::until_listening(port).await;
+        }
         let port = self.http;
         until("the gateway to be ready", || async move {
             client::raw_plain(port, "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")

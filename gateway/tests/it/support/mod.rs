@@ -2,16 +2,25 @@
 
 pub(crate) mod client;
 pub(crate) mod gateway;
+pub(crate) mod http2;
 pub(crate) mod service;
 
 use std::{future::Future, net::TcpListener, time::Duration};
 
 pub(crate) use gateway::Gateway;
+pub(crate) use http2::Http2Service;
 pub(crate) use service::Service;
 
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) async fn until_listening(port: u16) {
+    until(&format!("port {port} to take connections"), || async move {
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
+    })
+    .await;
 }
 
 /// Waits for a condition, and says what it waited for when it does not come.
@@ -25,7 +34,7 @@ where
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    if tokio::time::timeout(Duration::from_secs(20), waiting).await.is_err() {
+    if tokio::time::timeout(Duration::from_secs(30), waiting).await.is_err() {
         panic!("waited in vain for: {what}");
     }
 }

@@ -119,7 +119,7 @@ impl Drop for Service {
     }
 }
 
-async fn bind(port: u16) -> TcpListener {
+pub(crate) async fn bind(port: u16) -> TcpListener {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
     socket.bind(([127, 0, 0, 1], port).into()).unwrap();

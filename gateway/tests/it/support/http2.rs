@@ -1,0 +1,119 @@
+//! A service that speaks HTTP/2 in the clear and ends its answers in trailers, as gRPC services do.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use bytes::Bytes;
+use h2::{RecvStream, server::SendResponse};
+use http::{HeaderMap, Response, request::Parts};
+use tokio::{
+    net::TcpStream,
+    task::{JoinHandle, JoinSet},
+};
+
+use super::service::bind;
+
+struct Inner {
+    port: u16,
+    healthy: AtomicBool,
+    requests: Mutex<Vec<Parts>>,
+}
+
+/// A running service; dropped, its port refuses connections and open ones are cut.
+pub(crate) struct Http2Service {
+    pub(crate) port: u16,
+    inner: Arc<Inner>,
+    accepting: JoinHandle<()>,
+}
+
+impl Http2Service {
+    /// Answers with its port's number and the length of the body; `/…/echo` sends back each piece as it comes,
+    /// `/…/reset` cuts the stream.
+    pub(crate) async fn start() -> Self {
+        let listener = bind(0).await;
+        let port = listener.local_addr().unwrap().port();
+        let inner = Arc::new(Inner { port, healthy: AtomicBool::new(true), requests: Mutex::default() });
+        let shared = inner.clone();
+        let accepting = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(converse(stream, shared.clone()));
+            }
+        });
+        Self { port, inner, accepting }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn set_healthy(&self, healthy: bool) {
+        self.inner.healthy.store(healthy, SeqCst);
+    }
+
+    /// Requests but health checks.
+    pub(crate) fn requests(&self) -> Vec<Parts> {
+        self.inner.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Http2Service {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn converse(stream: TcpStream, shared: Arc<Inner>) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    let mut streams = JoinSet::new();
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        let (head, body) = request.into_parts();
+        let shared = shared.clone();
+        streams.spawn(async move {
+            // A gateway that went away is no failure here.
+            let _ = answer(head, body, respond, &shared).await;
+        });
+    }
+}
+
+async fn answer(
+    head: Parts,
+    mut body: RecvStream,
+    mut respond: SendResponse<Bytes>,
+    shared: &Inner,
+) -> Result<(), h2::Error> {
+    let path = head.uri.path().to_owned();
+    if path == "/health" {
+        let (status, text) = if shared.healthy.load(SeqCst) {
+            (200, r#"{"status":"ok"}"#)
+        } else {
+            (503, r#"{"status":"fail","checks":{"database":{"status":"fail"}}}"#)
+        };
+        let response = Response::builder().status(status).body(()).unwrap();
+        return respond.send_response(response, false)?.send_data(text.into(), true);
+    }
+    shared.requests.lock().unwrap().push(head);
+    if path.ends_with("/reset") {
+        respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        return Ok(());
+    }
+    let response = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+    let mut sending = respond.send_response(response, false)?;
+    let mut length = 0;
+    while let Some(piece) = body.data().await {
+        let piece = piece?;
+        body.flow_control().release_capacity(piece.len())?;
+        length += piece.len();
+        if path.ends_with("/echo") {
+            sending.send_data(piece, false)?;
+        }
+    }
+    if !path.ends_with("/echo") {
+        sending.send_data(format!("{} {length}", shared.port).into(), false)?;
+    }
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "0".parse().unwrap());
+    sending.send_trailers(trailers)
+}
