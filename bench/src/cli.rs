@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use irongate_shared::clock::Clock;
 
 use crate::{
-    backend,
+    backend, chat,
     load::own,
     machine,
     peer::{Ability, PEERS, Peer, Setting},
@@ -49,6 +49,8 @@ pub struct Program {
 enum Part {
     /// Say what can be compared, and at what.
     List,
+    /// Put chat-svc beside Socket.IO and Django Channels.
+    Chat(chat::Args),
     #[command(hide = true)]
     Backend(backend::Args),
     #[command(hide = true)]
@@ -103,6 +105,7 @@ struct Choice {
 pub(crate) fn run(program: Program) -> anyhow::Result<()> {
     match program.part {
         None => bench(program.choice),
+        Some(Part::Chat(args)) => chat::run(&args),
         Some(Part::Backend(args)) => backend::run(&args),
         Some(Part::Load(args)) => own::serve(&args),
         Some(Part::List) => {

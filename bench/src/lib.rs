@@ -15,6 +15,9 @@
 //! | [`statistics`] | medians and paired ratios |
 //! | [`report`] | the tables, and the file in `bench/results/` |
 //!
+//! The services have benches of their own: [`chat`] puts chat-svc beside Socket.IO and Django Channels (`just bench
+//! chat`). It needs PostgreSQL and Redis, from [`servers`].
+//!
 //! The program also is its own backend and its own load generator (`irongate-bench backend`, `irongate-bench
 //! load`), as processes of their own, so that each can be pinned to processors.
 //!
@@ -23,6 +26,7 @@
 
 mod backend;
 mod certificate;
+mod chat;
 mod cli;
 mod load;
 mod machine;
@@ -30,6 +34,7 @@ mod peer;
 mod process;
 mod report;
 mod rounds;
+mod servers;
 mod stage;
 mod statistics;
 mod tools;

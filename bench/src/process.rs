@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    thread::{CpuSet, sched_setaffinity},
+};
 
 /// For a program to end after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -64,6 +67,13 @@ pub(crate) fn pinned(processors: &Processors, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "taskset", "--cpu-list"]).arg(processors.to_string()).arg(program);
     command
+}
+
+/// Puts this process, and what it starts without saying where, on `processors`.
+pub(crate) fn pin_this_process(processors: &Processors) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    processors.numbers().into_iter().for_each(|number| set.set(number));
+    sched_setaffinity(None, &set).with_context(|| format!("going to processors {processors}"))
 }
 
 /// A program that runs until it is dropped.

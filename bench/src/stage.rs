@@ -60,7 +60,7 @@ impl Stage {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
         certificate::write(directory.path())?;
         write_files(&directory.path().join("static"))?;
-        let ports = Ports { next: first_port.into() };
+        let ports = Ports::from(first_port);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take()?));
         let mut command = pinned(&load_on, &tools.own);
         command.arg("backend").arg(format!("--tcp={address}"));
@@ -91,13 +91,19 @@ impl Stage {
 }
 
 #[derive(Debug)]
-struct Ports {
+pub(crate) struct Ports {
     next: Cell<u16>,
+}
+
+impl From<u16> for Ports {
+    fn from(first: u16) -> Self {
+        Self { next: first.into() }
+    }
 }
 
 impl Ports {
     /// The next free port on loopback, counted upwards, so that a run stays in one range.
-    fn take(&self) -> anyhow::Result<u16> {
+    pub(crate) fn take(&self) -> anyhow::Result<u16> {
         loop {
             let port = self.next.get();
             self.next.set(port.checked_add(1).context("no port is left")?);
@@ -149,7 +155,7 @@ fn write_files(directory: &Path) -> anyhow::Result<()> {
 }
 
 /// Two descriptors per connection and 1,000 connections are more than the usual 1,024.
-fn allow_many_connections() -> anyhow::Result<()> {
+pub(crate) fn allow_many_connections() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
         .context("raising the limit of open files")

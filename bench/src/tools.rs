@@ -27,6 +27,8 @@ pub(crate) enum Program {
 
 pub(crate) const WRK: Program = Program::Debian { name: "wrk", package: "wrk" };
 pub(crate) const H2LOAD: Program = Program::Debian { name: "h2load", package: "nghttp2-client" };
+pub(crate) const NODE: Program = Program::Debian { name: "node", package: "nodejs" };
+pub(crate) const NPM: Program = Program::Debian { name: "npm", package: "npm" };
 
 /// Where the generators are.
 #[derive(Clone, Debug)]
@@ -116,9 +118,22 @@ impl Tools {
         }
     }
 
-    /// Builds the gateway; without a profile only when it does not lie beside this program.
     fn gateway(&self) -> anyhow::Result<PathBuf> {
-        let beside = self.own.with_file_name("irongate-gateway");
+        self.service("irongate-gateway")
+    }
+
+    /// Where things are installed that belong to no program of ours.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) fn install_package(&self, package: &str) -> anyhow::Result<()> {
+        install_package(package)
+    }
+
+    /// Builds one of our programs; without a profile only when it does not lie beside this one.
+    pub(crate) fn service(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let beside = self.own.with_file_name(name);
         let folder = self.own.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         let profile = match (&self.gateway_profile, folder) {
             (None, _) if beside.is_file() => return Ok(beside),
@@ -126,10 +141,10 @@ impl Tools {
             (None, Some("debug") | None) => "dev",
             (None, Some(profile)) => profile,
         };
-        shell(Command::new("cargo").args(["build", "--package", "irongate-gateway", "--profile", profile]))?;
+        shell(Command::new("cargo").args(["build", "--package", name, "--profile", profile]))?;
         let target = self.directory.parent().context("finding cargo's target directory")?;
         let folder = if profile == "dev" { "debug" } else { profile };
-        Ok(target.join(folder).join("irongate-gateway"))
+        Ok(target.join(folder).join(name))
     }
 }
 
@@ -166,7 +181,7 @@ fn install_package(package: &str) -> anyhow::Result<()> {
 }
 
 /// Says the line, and runs it.
-fn shell(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn shell(command: &mut Command) -> anyhow::Result<()> {
     eprintln!("bench: {}", words(command));
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.with_context(|| format!("starting {}", words(command)))?;

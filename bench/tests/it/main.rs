@@ -34,6 +34,30 @@ fn a_short_run_measures_the_gateway_and_nginx_in_every_way() {
     }
 }
 
+/// Both of our settings go through all the work of the chat; the peers need npm and PyPI, and are left out here.
+#[test]
+fn a_short_run_measures_the_chat_in_every_way() {
+    let bench = Command::new(env!("CARGO_BIN_EXE_irongate-bench"))
+        .args(["chat", "--smoke", "--first-port", "19200", "--servers-on", "0", "--load-on", "0"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+
+    let printed = String::from_utf8_lossy(&bench.stdout);
+    let complaints = String::from_utf8_lossy(&bench.stderr);
+    assert!(bench.status.success(), "{complaints}\n{printed}");
+    let tables: Vec<&str> = printed.split("### ").skip(1).collect();
+    assert_eq!(tables.len(), 4, "{printed}");
+    for table in tables {
+        for peer in ["irongate", "irongate-sqlite"] {
+            let row = table.lines().find_map(|line| line.strip_prefix(&format!("| {peer} | ")));
+            let figure = row.and_then(|row| row.split(" |").next()).map(|figure| figure.replace(',', ""));
+            let figure = figure.and_then(|figure| figure.parse::<f64>().ok());
+            assert!(figure.is_some_and(|figure| figure > 0.0), "{peer} was not measured:\n{table}");
+        }
+    }
+}
+
 #[test]
 fn a_misspelt_work_is_refused_before_anything_starts() {
     let bench =

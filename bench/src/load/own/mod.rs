@@ -157,7 +157,7 @@ impl Command {
 }
 
 /// Latencies in microseconds, up to a minute; what takes longer counts as a minute.
-pub(super) fn latencies() -> anyhow::Result<Histogram<u64>> {
+pub(crate) fn latencies() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, 60_000_000, 3)?)
 }
 
