@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::window::Window;
 
 /// The size of a page, in CSS pixels.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Screen {
     Desktop,
     Phone,

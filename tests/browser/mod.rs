@@ -16,4 +16,5 @@ mod journey;
 mod long_room;
 mod people;
 mod rooms;
+mod tour;
 mod window;

@@ -44,6 +44,11 @@ impl Window {
         let _ = self.ask("Page.close", json!({})).await;
     }
 
+    /// Has a script run in every page from now on, before those of the page itself.
+    pub(crate) async fn runs_first(&self, script: &str) {
+        self.ask("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await.unwrap();
+    }
+
     pub(crate) async fn goto(&self, url: &str) {
         let gone = self.ask("Page.navigate", json!({"url": url})).await.unwrap();
         assert!(gone.get("errorText").is_none(), "{}: {url}: {}", self.name, gone["errorText"]);
@@ -153,6 +158,13 @@ impl Window {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// What is on the screen, as WebP.
+    pub(crate) async fn picture_of_the_page(&self) -> Vec<u8> {
+        let form = json!({"format": "webp", "quality": 80});
+        let picture = self.ask("Page.captureScreenshot", form).await.unwrap();
+        BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
     }
 
     /// Keeps a screenshot and says where.

@@ -80,6 +80,14 @@ impl Chat {
         self.answer(id).await["seq"].as_u64().unwrap()
     }
 
+    /// Any other frame that is answered with `ok`.
+    pub(crate) async fn command(&mut self, mut frame: Value) {
+        let id = self.next_id();
+        frame["id"] = id.into();
+        self.send(&frame).await;
+        self.answer(id).await;
+    }
+
     async fn answer(&mut self, id: u64) -> Value {
         let answer = self.next_where(&format!("the answer to request {id}"), |frame| frame["id"] == id).await;
         assert_eq!(answer["t"], "ok", "{answer}");

@@ -18,8 +18,11 @@ export function loadTheRest() {
   if (load) whenIdle(() => load().catch(() => {}).finally(loadTheRest));
 }
 
-/** @param {() => Promise<any>} load the view itself, e.g. `() => import('./search.js').then(({ Search }) => Search)` */
-export function lazy(load) {
+/**
+ * @param {() => Promise<any>} load the view itself, e.g. `() => import('./search.js').then(({ Search }) => Search)`
+ * @param {{isDialog?: boolean}} [options] a dialog comes over the page: on its way it must not take a place in it
+ */
+export function lazy(load, { isDialog = false } = {}) {
   /** @type {any} */
   let View = null;
   const fetch = async () => { View ??= await load(); };
@@ -40,7 +43,8 @@ export function lazy(load) {
       else if (!wasThere) arrived(true);
     }, []);
     if (failed) return html`<${Failed} error=${new Error('The server could not be reached.')} onRetry=${get} />`;
-    return View ? html`<${View} ...${props} />` : html`<${Loading} />`;
+    if (View) return html`<${View} ...${props} />`;
+    return isDialog ? null : html`<${Loading} />`;
   }
   /** Begins to load ahead of the first showing. A failure is no matter here: showing it tries again, and tells. */
   Lazy.ahead = () => { fetch().catch(() => {}); };

@@ -45,7 +45,8 @@ export function PeoplePicker({ label, action, onChoose, without = new Set() }) {
         ${shown?.length === 0 && html`<li class="picker-none">Nobody${text ? ` called “${text}”` : ' else is here yet'}.</li>`}
         ${shown?.map((profile) => html`
           <li key=${profile.id}>
-            <button type="button" class="picker-item" aria-label="${action} ${nameOf(profile)} @${profile.username}" onClick=${() => onChoose(profile)}>
+            <button type="button" class="picker-item" onClick=${() => onChoose(profile)}>
+              <span class="for-readers">${action} </span>
               <${Avatar} id=${profile.id} presence />
               <span><strong>${nameOf(profile)}</strong><small>@${profile.username}</small></span>
             </button>

@@ -4,13 +4,13 @@ import { go, query, withQuery } from '../router.js';
 import { lazy } from '../ui/lazy.js';
 
 const DIALOGS = /** @type {Record<string, any>} */ ({
-  'new-room': lazy(() => import('./new-room.js').then(({ NewRoom }) => NewRoom)),
-  'new-message': lazy(() => import('./new-message.js').then(({ NewMessage }) => NewMessage)),
-  'edit-room': lazy(() => import('./edit-room.js').then(({ EditRoom }) => EditRoom)),
-  invite: lazy(() => import('./invite.js').then(({ Invite }) => Invite)),
-  jump: lazy(() => import('./jump.js').then(({ Jump }) => Jump)),
-  person: lazy(() => import('./person.js').then(({ Person }) => Person)),
-  keys: lazy(() => import('./keys.js').then(({ Keys }) => Keys)),
+  'new-room': lazy(() => import('./new-room.js').then(({ NewRoom }) => NewRoom), { isDialog: true }),
+  'new-message': lazy(() => import('./new-message.js').then(({ NewMessage }) => NewMessage), { isDialog: true }),
+  'edit-room': lazy(() => import('./edit-room.js').then(({ EditRoom }) => EditRoom), { isDialog: true }),
+  invite: lazy(() => import('./invite.js').then(({ Invite }) => Invite), { isDialog: true }),
+  jump: lazy(() => import('./jump.js').then(({ Jump }) => Jump), { isDialog: true }),
+  person: lazy(() => import('./person.js').then(({ Person }) => Person), { isDialog: true }),
+  keys: lazy(() => import('./keys.js').then(({ Keys }) => Keys), { isDialog: true }),
 });
 
 export function Dialogs() {

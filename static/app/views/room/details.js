@@ -35,7 +35,6 @@ export function Details({ room }) {
   const isGroup = kind !== 'dm';
   const isMine = room.isMine.value;
   return html`
-    <aside class="details" aria-label="Room details">
       <header class="bar">
         <div class="bar-title"><h2>Details</h2></div>
         <a class="icon-button" href=${withQuery({ details: null })} aria-label="Close details"><${Icon} name="close" /></a>
@@ -63,8 +62,7 @@ export function Details({ room }) {
       </div>
       ${managed && html`<${MemberDialog} room=${room} member=${managed} onClose=${() => manage(null)} />`}
       ${question && html`
-        <${Confirm} ...${question} danger onClose=${() => ask(null)} onConfirm=${() => { ask(null); question.run().catch(notifyFailure); }} />`}
-    </aside>`;
+        <${Confirm} ...${question} danger onClose=${() => ask(null)} onConfirm=${() => { ask(null); question.run().catch(notifyFailure); }} />`}`;
 }
 
 /** @param {Room} room @returns {Question} */

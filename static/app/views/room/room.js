@@ -68,7 +68,7 @@ function Conversation({ room }) {
           ? html`<${TypingLine} room=${room} /><${Composer} key=${room.id} room=${room} intent=${intent} />`
           : html`<${JoinBar} room=${room} />`}
       </section>
-      ${details && html`<${Details} room=${room} />`}
+      ${details && html`<aside class="details" aria-label="Room details"><${Details} room=${room} /></aside>`}
     </div>`;
 }
 
