@@ -16,9 +16,12 @@
 //! - Who may do what in a room: `room/rules.rs`, pure and on one screen.
 //! - What takes a seq, and how it looks on the wire: `room/event.rs`.
 //! - Why no event is lost: `hub/mod.rs`, `ws/follow.rs`.
+//! - Files in messages, from the upload to the deletion: `attachment/mod.rs`.
 //! - What bounds a client: `ws/guard.rs`, `ws/outbox.rs`, `chat/pace.rs`, `config.rs`.
 
+mod attachment;
 mod broker;
+mod census;
 mod chat;
 mod config;
 mod http;
@@ -49,7 +52,7 @@ use prometheus::{IntGauge, Registry};
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use config::{Limits, Settings};
+pub use config::{Attachments, Limits, S3, Settings, Store};
 
 /// News that may wait for the hub; lanes wait when there is more.
 const NEWS: usize = 1_024;
@@ -95,6 +98,16 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     let chat =
         chat::Chat::new(database.clone(), log, hub, clock, metrics.clone(), peer, settings.limits.clone());
 
+    let attachments = Arc::new(attachment::Attachments::new(
+        &settings.attachments,
+        settings.limits.uploads_per_second,
+        &platform.data,
+        database.clone(),
+        chat.clock.clone(),
+    )?);
+    let stop_sweeping = CancellationToken::new();
+    let sweeping = tokio::spawn(Arc::clone(&attachments).sweep(stop_sweeping.clone()));
+
     let drain = CancellationToken::new();
     let drained = TaskTracker::new();
     let door = web::Data::new(ws::Door {
@@ -126,17 +139,24 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
             workers => workers,
         },
         document: http::document(),
-        health: health(&database, &drain, platform.redis.is_some().then(|| metrics.broker_up.clone())),
+        health: health(
+            &database,
+            &attachments,
+            &drain,
+            platform.redis.is_some().then(|| metrics.broker_up.clone()),
+        ),
         registry,
         on_connect: Some(ws::set_socket_options),
     };
     let heartbeat = settings.heartbeat.get();
     let shared_chat = web::Data::from(Arc::clone(&chat));
+    let shared_attachments = web::Data::from(attachments);
     let routes = move |config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>| {
         // Called once on each worker thread.
         let worker = ws::Worker::start(&shared_chat, &verifier, heartbeat, &drain, &drained);
         config
             .app_data(shared_chat.clone())
+            .app_data(shared_attachments.clone())
             .app_data(web::Data::new(verifier.clone()))
             .app_data(web::Data::new(worker))
             .app_data(door.clone())
@@ -144,6 +164,8 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     };
     let served = service.run(routes, stop_serving).await;
     draining.abort();
+    stop_sweeping.cancel();
+    sweeping.await.context("deleting files")?;
     // The last clone of the log ends the lanes, the lanes end the hub.
     drop(chat);
     tokio::task::spawn_blocking(move || lanes.join()).await.context("waiting for the write lanes")?;
@@ -151,12 +173,21 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     served
 }
 
-fn health(database: &Database, drain: &CancellationToken, broker: Option<IntGauge>) -> Health {
-    let (database, drain) = (database.clone(), drain.clone());
+fn health(
+    database: &Database,
+    attachments: &Arc<attachment::Attachments>,
+    drain: &CancellationToken,
+    broker: Option<IntGauge>,
+) -> Health {
+    let (database, attachments, drain) = (database.clone(), Arc::clone(attachments), drain.clone());
     let health = Health::new("chat-svc")
         .check("database", Need::Required, move || {
             let database = database.clone();
             async move { database.ping().await }
+        })
+        .check("attachments", Need::Optional, move || {
+            let attachments = Arc::clone(&attachments);
+            async move { attachments.ping().await }
         })
         .check("accepting", Need::Required, move || {
             let stopping = drain.is_cancelled();

@@ -1,5 +1,6 @@
 //! The REST API: requests into calls of [`Chat`](crate::chat::Chat), results into answers. Nothing is decided here.
 
+mod attachment;
 mod events;
 mod live;
 mod member;

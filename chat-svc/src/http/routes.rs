@@ -4,7 +4,7 @@ use irongate_shared::{problem, service::BearerToken};
 use utoipa::OpenApi;
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{events, live, member, message, room};
+use super::{attachment, events, live, member, message, room};
 
 /// Everything needs a valid access token; who may do what in a room is decided in `room::rules`.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
@@ -40,6 +40,10 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(message::react::unreact)
             .service(message::read::read)
             .service(message::search::search)
+            // files in it
+            .service(attachment::upload::upload)
+            .service(attachment::show::show)
+            .service(attachment::show::head)
             // from services
             .service(events::take),
     );
@@ -59,6 +63,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (name = "rooms", description = "Finding, making and changing rooms"),
         (name = "members", description = "Who is in a room, and in what role"),
         (name = "messages", description = "What is said"),
+        (name = "attachments", description = "Files in messages"),
         (name = "services", description = "What other services tell"),
     ),
 )]

@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::lane::Job;
 use crate::{
     room::{
-        Body, ClientId, Command, Emoji, Entry, Event, EventKind, Kind, Member, Message, Outcome, Profile,
-        Refused, Role, Room, RoomId, RoomName, Seq, Topic, With, frame, mentions, role_detail, rules,
+        Attachment, AttachmentId, BadText, Body, ClientId, Command, Emoji, Entry, Event, EventKind, Kind,
+        Member, Message, Outcome, Profile, Refused, Role, Room, RoomId, RoomName, Seq, Topic, With, frame,
+        mentions, role_detail, rules,
     },
     store::{self, mentions::Mention, messages::SentAs},
 };
@@ -166,12 +167,14 @@ impl<'a> Batch<'a> {
 
     fn decide(&mut self, job: &Job) -> Result<Outcome, Stop> {
         let (room, by) = (job.room, job.by);
-        if let Command::Send { cid, body, reply_to } = &job.command {
-            return self.send(room, by, cid, body, *reply_to);
+        if let Command::Send { cid, body, reply_to, attachments } = &job.command {
+            return self.send(room, by, cid, body, *reply_to, attachments);
         }
         self.flush()?;
         match &job.command {
-            Command::Send { cid, body, reply_to } => self.send(room, by, cid, body, *reply_to),
+            Command::Send { cid, body, reply_to, attachments } => {
+                self.send(room, by, cid, body, *reply_to, attachments)
+            }
             Command::Create { kind, name, topic } => self.create(room, by, *kind, name, topic),
             Command::OpenDirect { with } => self.open_direct(room, by, *with),
             Command::Change { name, topic } => self.change(room, by, name.as_ref(), topic.as_ref()),
@@ -200,6 +203,7 @@ impl<'a> Batch<'a> {
         cid: &ClientId,
         body: &Body,
         reply_to: Option<Seq>,
+        files: &[AttachmentId],
     ) -> Result<Outcome, Stop> {
         let name = (room, by, cid.as_str().to_owned());
         if let Some(message) = self.sent.get(&name) {
@@ -211,9 +215,14 @@ impl<'a> Batch<'a> {
             self.flush()?;
             self.message(room, seq)?;
         }
+        let attachments = self.uploads(room, by, files)?;
+        let seq = self.take_seq(room)?;
+        if !files.is_empty() {
+            store::attachments::put_in(self.db, files, seq)?;
+        }
         let message = Message {
             room,
-            seq: self.take_seq(room)?,
+            seq,
             from: by,
             cid: cid.as_str().to_owned(),
             ts: self.now,
@@ -221,6 +230,7 @@ impl<'a> Batch<'a> {
             reply_to,
             edited_at: None,
             deleted: false,
+            attachments,
             reactions: Vec::new(),
         };
         self.done.events.push(message.to_event());
@@ -239,6 +249,9 @@ impl<'a> Batch<'a> {
         rules::may_edit(by, message.from)?;
         if message.deleted {
             return Err(Refused::NoSuchMessage.into());
+        }
+        if body.is_empty() && message.attachments.is_empty() {
+            return Err(BadText("Write something, or delete the message.").refused("body").into());
         }
         if message.body.as_deref() == Some(body.as_str()) {
             return Ok(Outcome::Done);
@@ -261,6 +274,7 @@ impl<'a> Batch<'a> {
             return Ok(Outcome::Done);
         }
         store::messages::delete(self.db, room, seq, self.now)?;
+        store::attachments::remove_those_in(self.db, room, seq, self.now)?;
         store::reactions::clear(self.db, room, seq)?;
         store::mentions::clear(self.db, room, seq)?;
         self.log(Entry { message: Some(seq), ..self.entry(room, by, EventKind::Delete) })
@@ -368,8 +382,7 @@ impl<'a> Batch<'a> {
     fn delete(&mut self, id: RoomId, by: UserId) -> Result<Outcome, Stop> {
         let member = self.member(id, by)?;
         rules::may_own(self.room(id)?, member.as_ref())?;
-        store::rooms::delete(self.db, id)?;
-        self.forget(id);
+        self.delete_room(id)?;
         Ok(Outcome::Done)
     }
 
@@ -420,8 +433,7 @@ impl<'a> Batch<'a> {
             }
             // Nobody could ever find it again.
             Kind::Private if members == 1 => {
-                store::rooms::delete(self.db, id)?;
-                self.forget(id);
+                self.delete_room(id)?;
                 return Ok(Outcome::Done);
             }
             Kind::Private | Kind::Public => {}
@@ -578,6 +590,13 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    fn delete_room(&mut self, id: RoomId) -> Result<(), Error> {
+        store::attachments::remove_all_of(self.db, id, self.now)?;
+        store::rooms::delete(self.db, id)?;
+        self.forget(id);
+        Ok(())
+    }
+
     fn forget(&mut self, id: RoomId) {
         self.rooms.remove(&id);
         self.touched.remove(&id);
@@ -668,6 +687,21 @@ impl<'a> Batch<'a> {
         let mut named = store::profiles::named(self.db, &names)?;
         named.retain(|user| *user != by);
         store::members::among(self.db, room, &named)
+    }
+
+    /// The sender's own uploads to this room that are in no message yet, in the order in which they are named.
+    fn uploads(&mut self, room: RoomId, by: UserId, ids: &[AttachmentId]) -> Result<Vec<Attachment>, Stop> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut unsent = store::attachments::lock_unsent(self.db, room, by, ids)?;
+        let mut named = ids.iter().map(|id| {
+            let place = unsent.iter().position(|upload| upload.id == *id)?;
+            Some(unsent.swap_remove(place))
+        });
+        let all: Option<Vec<_>> = named.by_ref().collect();
+        let unknown = BadText("Attach files that you uploaded to this room and have not sent yet.");
+        Ok(all.ok_or_else(|| unknown.refused("attachments"))?)
     }
 
     fn message(&mut self, room: RoomId, seq: Seq) -> Result<Message, Stop> {

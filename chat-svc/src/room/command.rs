@@ -2,7 +2,10 @@
 
 use irongate_shared::{clock::Timestamp, id::UserId};
 
-use super::{Body, ClientId, Emoji, Kind, Message, Role, RoomName, Seq, Topic};
+use super::{
+    AttachmentId, BadText, Body, ClientId, Emoji, Kind, MOST_ATTACHMENTS, Message, Refused, Role, RoomName,
+    Seq, Topic,
+};
 
 /// A change that a user asks for. Repeating one that was done changes nothing more, so a lane may run it again when it
 /// does not know whether the first try was committed.
@@ -49,11 +52,15 @@ pub(crate) enum Command {
     },
     Send {
         cid: ClientId,
+        /// Empty only beside attachments.
         body: Body,
         reply_to: Option<Seq>,
+        /// Each once.
+        attachments: Vec<AttachmentId>,
     },
     Edit {
         seq: Seq,
+        /// May be empty; the message must have attachments then.
         body: Body,
     },
     DeleteMessage {
@@ -67,6 +74,33 @@ pub(crate) enum Command {
     Read {
         seq: Seq,
     },
+}
+
+impl Command {
+    /// A message as a client says it.
+    ///
+    /// # Errors
+    /// [`Refused::Invalid`], with the field.
+    pub(crate) fn send(
+        cid: &str,
+        body: &str,
+        reply_to: Option<Seq>,
+        attachments: Vec<AttachmentId>,
+    ) -> Result<Self, Refused> {
+        let cid = ClientId::parse(cid).map_err(|why| why.refused("cid"))?;
+        let body = if attachments.is_empty() { Body::parse(body) } else { Body::caption(body) };
+        let body = body.map_err(|why| why.refused("body"))?;
+        if attachments.len() > MOST_ATTACHMENTS {
+            return Err(BadText("Attach at most 10 files to one message.").refused("attachments"));
+        }
+        let mut once = attachments.clone();
+        once.sort_unstable();
+        once.dedup();
+        if once.len() < attachments.len() {
+            return Err(BadText("Attach each file once.").refused("attachments"));
+        }
+        Ok(Self::Send { cid, body, reply_to, attachments })
+    }
 }
 
 /// What a command came to.

@@ -6,7 +6,7 @@ use irongate_shared::{clock::Timestamp, id::UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Role, RoomId, Seq, types::word};
+use super::{Attachment, Role, RoomId, Seq, types::word};
 
 /// A message as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -17,13 +17,15 @@ pub(crate) struct Message {
     /// The sender's own name for it.
     pub cid: String,
     pub ts: Timestamp,
-    /// Null once it was deleted.
+    /// Null once it was deleted; empty beside attachments that need no words.
     pub body: Option<String>,
     pub reply_to: Option<Seq>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reaction>,
 }
@@ -272,6 +274,7 @@ mod tests {
             reply_to: None,
             edited_at: None,
             deleted: false,
+            attachments: Vec::new(),
             reactions: Vec::new(),
         };
 

@@ -3,6 +3,7 @@
 //! Nothing here does I/O: [`Command`] is what HTTP and WebSocket both turn a request into, [`rules`] decide on it, and
 //! [`Refused`] is every way to say no. The write lane (`log`) loads what a rule looks at and stores what it allows.
 
+mod attachment;
 mod command;
 mod event;
 mod refused;
@@ -10,6 +11,7 @@ pub(crate) mod rules;
 mod text;
 mod types;
 
+pub(crate) use attachment::{Attachment, AttachmentId, FileName, MOST_ATTACHMENTS};
 pub(crate) use command::{Command, Outcome};
 pub(crate) use event::{Entry, Event, EventKind, Message, Profile, Reaction, Why, With, frame, role_detail};
 pub(crate) use refused::Refused;

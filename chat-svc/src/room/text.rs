@@ -3,6 +3,8 @@
 use irongate_shared::problem::{Problem, kind};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::Refused;
+
 /// `Name::parse(text)` trims, and refuses what is empty, too long or holds control characters.
 macro_rules! text {
     ($(#[$doc:meta])* $name:ident, $least:literal..=$most:literal $unit:literal, $allow:expr) => {
@@ -40,6 +42,10 @@ impl BadText {
     pub(crate) fn in_field(self, field: &'static str) -> Problem {
         Problem::new(kind::INVALID_INPUT).field(field, self.0)
     }
+
+    pub(crate) const fn refused(self, field: &'static str) -> Refused {
+        Refused::Invalid { field, message: self.0 }
+    }
 }
 
 text! {
@@ -65,6 +71,17 @@ text! {
 text! {
     /// A reaction: one emoji, whatever number of code points it takes.
     Emoji, 1..=16 "characters", |c| !c.is_control() && !c.is_whitespace() && !c.is_ascii_alphabetic()
+}
+
+impl Body {
+    /// What stands beside attachments: may be nothing.
+    pub(crate) fn caption(text: &str) -> Result<Self, BadText> {
+        if text.trim().is_empty() { Ok(Self(String::new())) } else { Self::parse(text) }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl RoomName {

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use irongate_shared::{clock::Timestamp, db::Db, id::UserId, on_inner};
 
 use super::schema::{members, messages};
-use crate::room::{Message, RoomId, Seq, Words};
+use crate::room::{Attachment, Message, RoomId, Seq, Words};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = messages)]
@@ -18,6 +18,7 @@ pub(super) struct Row {
     created_at_ms: Timestamp,
     edited_at_ms: Option<Timestamp>,
     deleted_at_ms: Option<Timestamp>,
+    attachments: Option<String>,
 }
 
 impl From<Row> for Message {
@@ -32,6 +33,7 @@ impl From<Row> for Message {
             reply_to: row.reply_to,
             edited_at: row.edited_at_ms,
             deleted: row.deleted_at_ms.is_some(),
+            attachments: row.attachments.as_deref().map(read_attachments).unwrap_or_default(),
             reactions: Vec::new(),
         }
     }
@@ -48,12 +50,29 @@ struct NewRow<'a> {
     body: Option<&'a str>,
     reply_to: Option<Seq>,
     created_at_ms: Timestamp,
+    attachments: Option<String>,
+}
+
+fn read_attachments(json: &str) -> Vec<Attachment> {
+    serde_json::from_str(json).unwrap_or_else(|why| {
+        tracing::error!(reason = %why, "a message's attachments cannot be read");
+        Vec::new()
+    })
+}
+
+/// Nothing for none, which is most messages.
+fn write_attachments(attachments: &[Attachment]) -> QueryResult<Option<String>> {
+    if attachments.is_empty() {
+        return Ok(None);
+    }
+    serde_json::to_string(attachments)
+        .map(Some)
+        .map_err(|why| diesel::result::Error::SerializationError(why.into()))
 }
 
 pub(crate) fn insert_all(db: &mut Db, new: &[Message]) -> QueryResult<()> {
-    let rows: Vec<_> = new
-        .iter()
-        .map(|message| NewRow {
+    let rows = new.iter().map(|message| {
+        Ok(NewRow {
             room_id: message.room,
             seq: message.seq,
             sender_id: message.from,
@@ -61,8 +80,10 @@ pub(crate) fn insert_all(db: &mut Db, new: &[Message]) -> QueryResult<()> {
             body: message.body.as_deref(),
             reply_to: message.reply_to,
             created_at_ms: message.ts,
+            attachments: write_attachments(&message.attachments)?,
         })
-        .collect();
+    });
+    let rows: Vec<_> = rows.collect::<QueryResult<_>>()?;
     on_inner!(db, connection => diesel::insert_into(messages::table).values(&rows).execute(connection))?;
     Ok(())
 }
@@ -117,7 +138,11 @@ pub(crate) fn edit(db: &mut Db, room: RoomId, seq: Seq, body: &str, at: Timestam
 /// Empties the message; its place in the log stays.
 pub(crate) fn delete(db: &mut Db, room: RoomId, seq: Seq, at: Timestamp) -> QueryResult<()> {
     diesel::update(messages::table.find((room, seq)))
-        .set((messages::body.eq(None::<String>), messages::deleted_at_ms.eq(at)))
+        .set((
+            messages::body.eq(None::<String>),
+            messages::attachments.eq(None::<String>),
+            messages::deleted_at_ms.eq(at),
+        ))
         .execute(db)?;
     Ok(())
 }

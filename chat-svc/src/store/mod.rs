@@ -1,5 +1,6 @@
 //! Diesel and nothing but: one file per table, one function per question.
 
+pub(crate) mod attachments;
 pub(crate) mod bans;
 pub(crate) mod log;
 pub(crate) mod members;

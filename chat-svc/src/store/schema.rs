@@ -47,6 +47,7 @@ diesel::table! {
         created_at_ms -> BigInt,
         edited_at_ms -> Nullable<BigInt>,
         deleted_at_ms -> Nullable<BigInt>,
+        attachments -> Nullable<Text>,
     }
 }
 
@@ -70,6 +71,22 @@ diesel::table! {
         emoji -> Text,
         user_id -> Text,
         created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    attachments (id) {
+        id -> Text,
+        room_id -> Text,
+        uploader_id -> Text,
+        seq -> Nullable<BigInt>,
+        name -> Text,
+        content_type -> Text,
+        size -> BigInt,
+        width -> Nullable<BigInt>,
+        height -> Nullable<BigInt>,
+        created_at_ms -> BigInt,
+        removed_at_ms -> Nullable<BigInt>,
     }
 }
 
@@ -100,5 +117,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     room_events,
     reactions,
     mentions,
+    attachments,
     profiles
 );

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     chat::{Around, NextDue, Pace},
-    room::{BadText, Body, ClientId, Command, Emoji, Outcome, Refused, RoomId, frame},
+    room::{Body, Command, Emoji, Outcome, Refused, RoomId, frame},
 };
 
 /// Work that a frame began and the connection's task carries on.
@@ -86,20 +86,16 @@ fn obey(worker: &Rc<Worker>, socket: &Rc<Socket>, id: Option<u32>, asked: Asked)
             }
             None
         }
-        Asked::Send { room, cid, body, reply_to } => act(
-            worker,
-            socket,
-            id,
-            room,
-            parse_send(&cid, &body).map(|(cid, body)| Command::Send { cid, body, reply_to }),
-        ),
+        Asked::Send { room, cid, body, reply_to, attachments } => {
+            act(worker, socket, id, room, Command::send(&cid, &body, reply_to, attachments))
+        }
         Asked::Edit { room, seq, body } => {
-            let body = Body::parse(&body).map_err(|why| invalid("body", why));
+            let body = Body::caption(&body).map_err(|why| why.refused("body"));
             act(worker, socket, id, room, body.map(|body| Command::Edit { seq, body }))
         }
         Asked::Del { room, seq } => act(worker, socket, id, room, Ok(Command::DeleteMessage { seq })),
         Asked::React { room, seq, emoji, on } => {
-            let emoji = Emoji::parse(&emoji).map_err(|why| invalid("emoji", why));
+            let emoji = Emoji::parse(&emoji).map_err(|why| why.refused("emoji"));
             act(worker, socket, id, room, emoji.map(|emoji| Command::React { seq, emoji, on }))
         }
         Asked::Read { room, seq } => act(worker, socket, id, room, Ok(Command::Read { seq })),
@@ -113,16 +109,6 @@ fn obey(worker: &Rc<Worker>, socket: &Rc<Socket>, id: Option<u32>, asked: Asked)
         ))),
         Asked::Auth { token } => Some(Box::pin(renew(Rc::clone(worker), Rc::clone(socket), id, token))),
     }
-}
-
-fn parse_send(cid: &str, body: &str) -> Result<(ClientId, Body), Refused> {
-    let cid = ClientId::parse(cid).map_err(|why| invalid("cid", why))?;
-    let body = Body::parse(body).map_err(|why| invalid("body", why))?;
-    Ok((cid, body))
-}
-
-fn invalid(field: &'static str, BadText(message): BadText) -> Refused {
-    Refused::Invalid { field, message }
 }
 
 /// Queues the command at once, so that a socket's commands are done in the order of its frames; the answer follows.

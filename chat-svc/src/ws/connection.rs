@@ -12,8 +12,9 @@ use super::{
     command::{self, Work},
     guard::Rest,
     outbox::Out,
-    worker::{Place, Socket, Worker},
+    worker::{Socket, Worker},
 };
+use crate::census::Place;
 
 /// How long one frame may take to be handed to the kernel before the reader counts as stalled.
 const WRITE: Duration = Duration::from_secs(10);

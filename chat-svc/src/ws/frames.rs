@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat::Users,
-    room::{Message, Refused, Role, RoomId, Seq, Why, frame},
+    room::{AttachmentId, Message, Refused, Role, RoomId, Seq, Why, frame},
 };
 
 /// What a client may send.
@@ -27,8 +27,11 @@ pub(super) enum Asked {
     Send {
         room: RoomId,
         cid: String,
+        #[serde(default)]
         body: String,
         reply_to: Option<Seq>,
+        #[serde(default)]
+        attachments: Vec<AttachmentId>,
     },
     Edit {
         room: RoomId,

@@ -15,9 +15,12 @@ use super::{
     frames::{Hello, millis},
     guard::Guard,
     outbox::Out,
-    worker::{Census, NoPlace, Worker},
+    worker::Worker,
 };
-use crate::room::{Profile, frame};
+use crate::{
+    census::{Census, NoPlace, Place},
+    room::{Profile, frame},
+};
 
 /// The one protocol that is spoken.
 const PROTOCOL: &str = "chat.v1.json";
@@ -95,7 +98,7 @@ async fn admit(
     request: &HttpRequest,
     worker: &Worker,
     door: &Door,
-) -> Result<(Arc<Identity>, super::worker::Place), Problem> {
+) -> Result<(Arc<Identity>, Place), Problem> {
     if door.drain.is_cancelled() {
         return Err(Problem::new(kind::UNAVAILABLE)
             .detail("This replica is stopping; another takes over.")

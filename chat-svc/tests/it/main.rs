@@ -1,6 +1,7 @@
 //! chat-svc through the doors that clients take: HTTP and WebSocket, on SQLite and on PostgreSQL.
 //!
 //! - `rooms`, `messages`, `moderation`: what can be done in rooms, mostly over HTTP
+//! - `attachments`: files in messages, in the data directory and in S3
 //! - `search`: finding messages again
 //! - `live`: the WebSocket: order, resume, replay
 //! - `people`: names and pictures
@@ -18,6 +19,7 @@
     reason = "a test that finds something else than it expects fails, saying what"
 )]
 
+mod attachments;
 mod hostile;
 mod live;
 mod lossless;

@@ -54,7 +54,7 @@ impl Default for Settings {
                 Route { path: "/".into(), files: true, ..Route::default() },
                 service("auth"),
                 Route { body: Some(ByteSize::mib(10)), ..service("user") },
-                service("chat"),
+                Route { body: Some(ByteSize::mib(25)), ..service("chat") },
             ],
         }
     }

@@ -1,4 +1,5 @@
-//! Private servers for tests: a PostgreSQL shared by one test binary, Redis servers, free ports, and waiting.
+//! Private servers for tests: a PostgreSQL shared by one test binary, Redis servers, an S3-compatible store, free
+//! ports, and waiting.
 //!
 //! ```no_run
 //! use irongate_test_servers::{Postgres, Redis};
@@ -19,11 +20,15 @@ mod disk;
 mod guard;
 mod ports;
 mod postgres;
+mod python;
 mod redis;
+mod s3;
 mod wait;
 
 pub use disk::SmallDisk;
 pub use ports::free_port;
 pub use postgres::{Database, Postgres};
+pub use python::python_program;
 pub use redis::{Client, Redis};
+pub use s3::S3;
 pub use wait::{eventually, wait_until};

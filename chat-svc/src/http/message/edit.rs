@@ -16,7 +16,8 @@ use crate::{
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Edit {
-    #[schema(min_length = 1, max_length = 8000)]
+    /// May be empty where there are attachments.
+    #[schema(max_length = 8000)]
     body: String,
 }
 
@@ -42,7 +43,7 @@ pub(crate) async fn edit(
     input::Body(edit): input::Body<Edit>,
 ) -> Result<HttpResponse, Problem> {
     let (room, seq) = path.into_inner();
-    let body = Body::parse(&edit.body).map_err(|why| why.in_field("body"))?;
+    let body = Body::caption(&edit.body).map_err(|why| why.in_field("body"))?;
     chat.admit(user.user)?;
     chat.act(room, user.user, Command::Edit { seq, body }).await?;
     Ok(HttpResponse::NoContent().finish())

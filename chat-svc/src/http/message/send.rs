@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     chat::Chat,
-    room::{Body, ClientId, Command, Message, Outcome, RoomId, Seq},
+    room::{AttachmentId, Command, Message, Outcome, RoomId, Seq},
 };
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -19,10 +19,16 @@ pub(crate) struct NewMessage {
     /// Your own name for the message, such as a UUID. Sent twice, it is stored once, and both answers are the same.
     #[schema(min_length = 1, max_length = 64)]
     cid: String,
-    #[schema(example = "hi", min_length = 1, max_length = 8000)]
+    /// May be left out beside attachments.
+    #[serde(default)]
+    #[schema(example = "hi", max_length = 8000)]
     body: String,
     /// The seq of the message that this one answers.
     reply_to: Option<Seq>,
+    /// Files that you uploaded to this room for this message.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    attachments: Vec<AttachmentId>,
 }
 
 /// Send a message
@@ -48,9 +54,8 @@ pub(crate) async fn send(
     room: web::Path<RoomId>,
     input::Body(new): input::Body<NewMessage>,
 ) -> Result<HttpResponse, Problem> {
-    let cid = ClientId::parse(&new.cid).map_err(|why| why.in_field("cid"))?;
-    let body = Body::parse(&new.body).map_err(|why| why.in_field("body"))?;
-    let sent = chat.act(*room, user.user, Command::Send { cid, body, reply_to: new.reply_to }).await?;
+    let command = Command::send(&new.cid, &new.body, new.reply_to, new.attachments)?;
+    let sent = chat.act(*room, user.user, command).await?;
     match sent {
         Outcome::Sent(message) => Ok(HttpResponse::Created().json(message)),
         Outcome::Logged(_) | Outcome::Done => {

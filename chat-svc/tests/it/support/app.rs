@@ -77,6 +77,7 @@ impl App {
         // Tests are in a hurry; those about limits set their own.
         settings.limits.frames_per_second = 10_000;
         settings.limits.messages_per_second = 10_000;
+        settings.limits.uploads_per_second = 10_000;
         adjust(&mut settings);
         let platform = Platform {
             data: stage.data.path().to_owned(),

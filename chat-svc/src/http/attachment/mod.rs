@@ -1,0 +1,4 @@
+//! `/chat/rooms/{room}/attachments`, `/chat/attachments/{id}`
+
+pub(super) mod show;
+pub(super) mod upload;
