@@ -12,6 +12,7 @@ use irongate_shared::{
 
 use crate::{
     Auth,
+    passkey::Refusal,
     store::audit_log::{self, AuditRow},
 };
 
@@ -30,6 +31,11 @@ pub(crate) enum Event {
     EmailVerified,
     SecondFactorAdded,
     SecondFactorRemoved,
+    RecoveryCodesRenewed,
+    PasskeyAdded,
+    PasskeyRemoved,
+    /// The counter of a passkey went back: somebody has a copy.
+    PasskeyCopied,
     EmailChanged,
     RoleChanged,
     Locked,
@@ -52,6 +58,10 @@ impl Event {
             Self::EmailVerified => "email_verified",
             Self::SecondFactorAdded => "second_factor_added",
             Self::SecondFactorRemoved => "second_factor_removed",
+            Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::PasskeyAdded => "passkey_added",
+            Self::PasskeyRemoved => "passkey_removed",
+            Self::PasskeyCopied => "passkey_copied",
             Self::EmailChanged => "email_changed",
             Self::RoleChanged => "role_changed",
             Self::Locked => "locked",
@@ -82,6 +92,20 @@ pub(crate) fn record(
             created_at_ms: now,
         },
     )
+}
+
+/// Writes an entry about a passkey that did not sign in. Nobody's is told of: only who holds a key can be named.
+pub(crate) fn record_refused_passkey(
+    db: &mut Db,
+    refusal: &Refusal,
+    client: &Client,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let (event, user) = match refusal {
+        Refusal::Copied(user) => (Event::PasskeyCopied, Some(*user)),
+        Refusal::Unknown | Refusal::Wrong(_) => (Event::SignInFailed, None),
+    };
+    record(db, event, user, client, now)
 }
 
 /// Writes an entry about what another service told; it has the id of that event.

@@ -39,6 +39,11 @@ pub struct Settings {
     pub key_rotation: Period,
     /// How long the audit log is kept.
     pub audit_retention: Period,
+    /// The domain that passkeys are bound to: the host of the gateway's address, when not said, or one above it. A
+    /// change makes all passkeys worthless.
+    pub passkey_domain: Option<String>,
+    /// Further addresses at which browsers may use them, like `https://www.example.org`; the gateway's always is one.
+    pub passkey_origins: Vec<String>,
     /// The mail server, `smtps://user:password@host`; without one, mails are written to files in `outbox` below the
     /// data directory.
     pub smtp_url: Option<Secret<String>>,
@@ -84,6 +89,8 @@ impl Default for Settings {
             sessions_per_user: 50,
             key_rotation: days(30),
             audit_retention: days(365),
+            passkey_domain: None,
+            passkey_origins: Vec::new(),
             smtp_url: None,
             mail_from: None,
         }

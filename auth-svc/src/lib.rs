@@ -6,7 +6,7 @@
 //!   on one screen     result to answer
 //! ```
 //!
-//! - Who gets in: [`sign_in`], then [`mfa`] for the second factor; how often one may try: [`throttle`]. What a refresh token is worth, and what a stolen one sets off: [`session`].
+//! - Who gets in: [`sign_in`], then [`mfa`] for the second factor; [`passkey`] is either; how often one may try: [`throttle`]. What a refresh token is worth, and what a stolen one sets off: [`session`].
 //! - Access tokens and the keys that sign them: [`token`]. Verifying them is `irongate_shared::token`.
 //! - Passwords and addresses are changed and proven in [`password`] and [`email`], by links in [`mail`].
 //! - What user-svc tells of accounts comes in by [`events`].
@@ -21,6 +21,7 @@ mod events;
 mod http;
 mod mail;
 mod mfa;
+mod passkey;
 mod password;
 mod session;
 mod sign_in;
@@ -67,6 +68,8 @@ struct Auth {
     succession: session::Succession,
     /// What the secrets of authenticator apps are sealed with.
     totp_sealer: Arc<token::Sealer>,
+    /// Who checks passkeys.
+    relying_party: Arc<passkey::RelyingParty>,
     /// Where links in mails lead.
     origin: Url,
     /// Services that may ask for tokens.
@@ -135,6 +138,7 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
         signer,
         succession: session::Succession::new(&master),
         totp_sealer: Arc::new(token::Sealer::new(&master, "totp secrets")),
+        relying_party: Arc::new(passkey::RelyingParty::new(&settings, &platform.gateway)?),
         origin: platform.gateway.clone(),
         clients: clients::Clients::installed(&platform).context("the services' secrets")?,
         wake: Arc::default(),

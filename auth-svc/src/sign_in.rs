@@ -1,5 +1,7 @@
 //! Who gets in: a name, a password, and everything that must not be learnt from the answer.
 
+mod passkey;
+
 use irongate_shared::{
     account::{AccountStatus, User, key},
     db::DbError,
@@ -18,6 +20,8 @@ use crate::{
     throttle::{self, Subject, TooMany},
     token::{Minted, SignerError},
 };
+
+pub(crate) use passkey::WRONG_PASSKEY;
 
 /// A session as its owner gets it.
 #[derive(Debug)]

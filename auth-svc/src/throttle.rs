@@ -29,6 +29,8 @@ pub(crate) enum Subject {
     Address(Option<IpAddr>),
     /// Codes for somebody whose password was right, and passwords of somebody who is signed in.
     Proof(UserId),
+    /// Passkey ceremonies begun from one address: every one counts.
+    Ceremonies(Option<IpAddr>),
     /// Mail to one address: every one counts.
     MailTo(String),
     /// Mail asked for from one address: every one counts.
@@ -58,6 +60,7 @@ impl Subject {
             Self::Name(_) => (20, Duration::from_secs(1), minutes(1), minutes(60)),
             Self::Address(_) => (50, Duration::from_secs(1), minutes(15), minutes(60)),
             Self::Proof(_) => (5, Duration::from_secs(30), minutes(15), minutes(60)),
+            Self::Ceremonies(_) => (100, Duration::from_secs(1), minutes(1), minutes(10)),
             Self::MailTo(_) => (3, minutes(5), minutes(60), minutes(120)),
             Self::MailFrom(_) => (20, minutes(1), minutes(60), minutes(120)),
         };
@@ -70,6 +73,7 @@ impl Subject {
             Self::Name(name) => format!("name {name}"),
             Self::Address(ip) => format!("address {}", network(*ip)),
             Self::Proof(user) => format!("proof {user}"),
+            Self::Ceremonies(ip) => format!("ceremonies from {}", network(*ip)),
             Self::MailTo(address) => format!("mail to {address}"),
             Self::MailFrom(ip) => format!("mail from {}", network(*ip)),
         };

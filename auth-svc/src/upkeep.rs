@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Auth,
-    store::{audit_log, mails, mfa, refresh_tokens, sessions, signing_keys, throttles},
+    store::{audit_log, mails, mfa, passkeys, refresh_tokens, sessions, signing_keys, throttles},
 };
 
 const EVERY: Duration = Duration::from_secs(600);
@@ -35,6 +35,7 @@ async fn once(auth: &Auth) -> Result<(), DbError> {
                 + throttles::delete_expired(db, now)?
                 + mails::delete_expired_links(db, now)?
                 + mfa::delete_expired_challenges(db, now)?
+                + passkeys::delete_expired_ceremonies(db, now)?
                 + audit_log::delete_before(db, audited)?;
             if deleted > 0 {
                 tracing::debug!(rows = deleted, "deleted what has run out");

@@ -7,6 +7,7 @@ mod email;
 mod events;
 mod keys;
 mod mfa;
+mod passkey;
 mod password;
 mod routes;
 mod session;

@@ -4,14 +4,17 @@ use irongate_shared::{account::User, problem, service::BearerToken};
 use utoipa::OpenApi;
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
-use super::{audit, clients, email, events, keys, mfa, password, session};
+use super::{audit, clients, email, events, keys, mfa, passkey, password, session};
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(
         scope("/auth")
             // anybody
             .service(session::login::login)
+            .service(mfa::passkey::start)
             .service(mfa::verify::verify)
+            .service(passkey::login::start)
+            .service(passkey::login::finish)
             .service(password::forgot::forgot)
             .service(password::reset::reset)
             .service(email::verify::verify)
@@ -29,6 +32,12 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(mfa::totp::begin)
             .service(mfa::totp::confirm)
             .service(mfa::totp::end)
+            .service(mfa::recovery_codes::renew)
+            .service(passkey::list::list)
+            .service(passkey::register::start)
+            .service(passkey::register::finish)
+            .service(passkey::rename::rename)
+            .service(passkey::end::end)
             .service(audit::own)
             // administrators
             .service(audit::all)
@@ -53,6 +62,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (name = "password", description = "Changing and resetting passwords"),
         (name = "email", description = "Showing that an address is one's own"),
         (name = "second factor", description = "Codes of an app, recovery codes"),
+        (name = "passkeys", description = "Signing in without a password, or after it"),
         (name = "audit", description = "What happened to an account"),
         (name = "services", description = "Between services"),
         (name = "keys", description = "What tokens are verified with"),

@@ -1,7 +1,7 @@
 //! Switching the second factor on and off.
 
 use irongate_shared::{
-    db::DbError,
+    db::{Db, DbError},
     id::UserId,
     problem::{Problem, kind},
     secret::random_key,
@@ -13,7 +13,7 @@ use crate::{
     Auth,
     audit::{self, Event},
     mail::Letter,
-    store::{credentials, mfa},
+    store::{credentials, mfa, passkeys},
     throttle::{self, Subject, TooMany},
 };
 
@@ -21,6 +21,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Factors {
     pub totp: bool,
+    pub passkeys: i64,
     pub recovery_codes_left: i64,
 }
 
@@ -69,12 +70,28 @@ impl From<MfaError> for Problem {
     }
 }
 
+/// Recovery codes to show once, in place of all others.
+fn new_recovery_codes(db: &mut Db, user: UserId) -> Result<Vec<String>, DbError> {
+    let (codes, hashes) = codes::generate();
+    mfa::replace_recovery_codes(db, user, &hashes)?;
+    Ok(codes)
+}
+
+/// The same for who has none left: whoever gets a second factor must be able to lose it.
+pub(super) fn recovery_codes_if_none(db: &mut Db, user: UserId) -> Result<Option<Vec<String>>, DbError> {
+    if mfa::recovery_codes_left(db, user)? > 0 {
+        return Ok(None);
+    }
+    new_recovery_codes(db, user).map(Some)
+}
+
 impl Auth {
     pub(crate) async fn second_factors_of(&self, user: UserId) -> Result<Factors, DbError> {
         self.database
             .read(move |db| {
                 let totp = mfa::totp_of(db, user)?.is_some_and(|row| row.confirmed_at_ms.is_some());
-                Ok(Factors { totp, recovery_codes_left: mfa::recovery_codes_left(db, user)? })
+                let passkeys = passkeys::count_of(db, user)?;
+                Ok(Factors { totp, passkeys, recovery_codes_left: mfa::recovery_codes_left(db, user)? })
             })
             .await
     }
@@ -113,14 +130,31 @@ impl Auth {
                     throttle::count(db, &[proof], now)?;
                     return Ok(None);
                 }
-                let (codes, hashes) = codes::generate();
                 mfa::confirm_totp(db, user, now)?;
-                mfa::replace_recovery_codes(db, user, &hashes)?;
+                let codes = new_recovery_codes(db, user)?;
                 audit::record(db, Event::SecondFactorAdded, Some(user), &client, now)?;
                 Ok(Some(codes))
             })
             .await?;
         confirmed.ok_or(MfaError::WrongCode)
+    }
+
+    /// Gives new recovery codes in place of those that are left.
+    pub(crate) async fn renew_recovery_codes(
+        &self,
+        user: UserId,
+        client: Client,
+    ) -> Result<Vec<String>, MfaError> {
+        let now = self.clock.now();
+        self.database
+            .write(move |db| {
+                if !mfa::has_factor(db, user)? {
+                    return Err(MfaError::NotSetUp);
+                }
+                audit::record(db, Event::RecoveryCodesRenewed, Some(user), &client, now)?;
+                Ok(new_recovery_codes(db, user)?)
+            })
+            .await
     }
 
     /// Switches it off for who shows a code.
@@ -138,7 +172,8 @@ impl Auth {
                     throttle::count(db, &[proof], now)?;
                     return Ok(false);
                 }
-                mfa::delete_all_of(db, user)?;
+                mfa::delete_totp(db, user)?;
+                mfa::delete_codes_if_last(db, user)?;
                 audit::record(db, Event::SecondFactorRemoved, Some(user), &client, now)?;
                 if let Some(credential) = credentials::of(db, user)? {
                     Letter::SecondFactorRemoved.post(db, &credential.user()?, now)?;

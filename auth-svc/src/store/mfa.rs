@@ -8,7 +8,10 @@ use irongate_shared::{
     on_inner,
 };
 
-use super::schema::{mfa_challenges, mfa_recovery_codes, mfa_totp};
+use super::{
+    passkeys,
+    schema::{mfa_challenges, mfa_recovery_codes, mfa_totp},
+};
 
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = mfa_totp)]
@@ -49,9 +52,29 @@ pub(crate) fn advance_totp(db: &mut Db, user: UserId, step: i64) -> Result<bool,
     Ok(diesel::update(earlier).set(mfa_totp::last_step.eq(step)).execute(db)? > 0)
 }
 
+/// Whether anything is asked for beside the password.
+pub(crate) fn has_factor(db: &mut Db, user: UserId) -> Result<bool, DbError> {
+    let totp = totp_of(db, user)?.is_some_and(|row| row.confirmed_at_ms.is_some());
+    Ok(totp || passkeys::count_of(db, user)? > 0)
+}
+
+pub(crate) fn delete_totp(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    diesel::delete(mfa_totp::table.find(user)).execute(db)?;
+    Ok(())
+}
+
 /// Takes every second factor from a user.
 pub(crate) fn delete_all_of(db: &mut Db, user: UserId) -> Result<(), DbError> {
-    diesel::delete(mfa_totp::table.find(user)).execute(db)?;
+    delete_totp(db, user)?;
+    passkeys::delete_all_of(db, user)?;
+    delete_codes_if_last(db, user)
+}
+
+/// Deletes recovery codes and open challenges of a user who has no second factor any more.
+pub(crate) fn delete_codes_if_last(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    if has_factor(db, user)? {
+        return Ok(());
+    }
     diesel::delete(mfa_recovery_codes::table.filter(mfa_recovery_codes::user_id.eq(user))).execute(db)?;
     diesel::delete(mfa_challenges::table.filter(mfa_challenges::user_id.eq(user))).execute(db)?;
     Ok(())
@@ -100,6 +123,16 @@ pub(crate) struct ChallengeRow {
 pub(crate) fn insert_challenge(db: &mut Db, challenge: &ChallengeRow) -> Result<(), DbError> {
     diesel::insert_into(mfa_challenges::table).values(challenge).execute(db)?;
     Ok(())
+}
+
+/// A challenge that has not run out.
+pub(crate) fn open_challenge(
+    db: &mut Db,
+    hash: &[u8],
+    now: Timestamp,
+) -> Result<Option<ChallengeRow>, DbError> {
+    let open = mfa_challenges::table.find(hash).filter(mfa_challenges::expires_at_ms.gt(now));
+    Ok(open.first(db).optional()?)
 }
 
 /// A challenge with attempts left, one of which this takes.

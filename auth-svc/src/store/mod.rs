@@ -4,6 +4,7 @@ pub(crate) mod audit_log;
 pub(crate) mod credentials;
 pub(crate) mod mails;
 pub(crate) mod mfa;
+pub(crate) mod passkeys;
 pub(crate) mod refresh_tokens;
 pub(crate) mod schema;
 pub(crate) mod sessions;

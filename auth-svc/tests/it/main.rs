@@ -13,6 +13,7 @@ mod audit;
 mod clients;
 mod email;
 mod mfa;
+mod passkey;
 mod password;
 mod refresh;
 mod session;

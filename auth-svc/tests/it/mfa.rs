@@ -2,29 +2,7 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
-use irongate_test_identity::{Answer, Installation, SignedIn, json, on_both_databases};
-
-/// What an authenticator app shows (RFC 6238), written down apart from the code under test.
-fn app_code(secret: &str, seconds: i64) -> String {
-    let bits: String = secret
-        .bytes()
-        .map(|letter| {
-            format!("{:05b}", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|l| *l == letter).unwrap())
-        })
-        .collect();
-    let key: Vec<u8> = bits
-        .as_bytes()
-        .chunks_exact(8)
-        .map(|b| u8::from_str_radix(std::str::from_utf8(b).unwrap(), 2).unwrap())
-        .collect();
-    let tag =
-        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &(seconds / 30).to_be_bytes());
-    let tag = tag.as_ref();
-    let at = usize::from(tag[19] & 15);
-    let number = u32::from_be_bytes(tag[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
-    format!("{:06}", number % 1_000_000)
-}
+use irongate_test_identity::{Answer, Installation, SignedIn, app_code, json, on_both_databases};
 
 struct Ann {
     session: SignedIn,
@@ -88,7 +66,7 @@ on_both_databases! {
 
         verify(&app, &challenge(&app).await, &code).await.expect(401);
         let factors = app.get("/auth/mfa").by(&ann.session).send().await.expect(200).body;
-        assert_eq!(factors, json!({ "totp": true, "recovery_codes_left": 9 }));
+        assert_eq!(factors, json!({ "totp": true, "passkeys": 0, "recovery_codes_left": 9 }));
     }
 
     async fn codes_cannot_be_guessed(app: Installation) {

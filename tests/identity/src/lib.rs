@@ -19,15 +19,18 @@
 // A tool for tests: a panic with its reason is the way to report here.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that cannot start its services fails, saying why"
 )]
 
+mod app;
 mod gateway;
 mod http;
 mod installation;
 mod mail;
 
+pub use app::app_code;
 pub use http::{Answer, Call, SignedIn};
 pub use installation::{Backend, Installation, Service, Setup};
 pub use irongate_shared::token::REVOCATION_LAG;

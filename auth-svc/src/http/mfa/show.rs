@@ -14,6 +14,9 @@ use crate::Auth;
 pub(crate) struct SecondFactors {
     /// Whether codes of an app are asked for at sign-in.
     totp: bool,
+    /// How many passkeys are asked for instead.
+    #[schema(example = 1)]
+    passkeys: i64,
     #[schema(example = 10)]
     recovery_codes_left: i64,
 }
@@ -27,6 +30,9 @@ pub(crate) struct SecondFactors {
 #[get("/mfa")]
 pub(crate) async fn show(auth: web::Data<Auth>, identity: Identity) -> Result<HttpResponse, Problem> {
     let factors = auth.second_factors_of(identity.user).await?;
-    Ok(HttpResponse::Ok()
-        .json(SecondFactors { totp: factors.totp, recovery_codes_left: factors.recovery_codes_left }))
+    Ok(HttpResponse::Ok().json(SecondFactors {
+        totp: factors.totp,
+        passkeys: factors.passkeys,
+        recovery_codes_left: factors.recovery_codes_left,
+    }))
 }

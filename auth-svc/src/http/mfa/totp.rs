@@ -38,7 +38,8 @@ pub(crate) struct Code {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct RecoveryCodes {
     /// Each good once, shown never again.
-    recovery_codes: Vec<String>,
+    #[schema(example = json!(["ABCD-EFGH-JKLM-NPQR"]))]
+    pub(super) recovery_codes: Vec<String>,
 }
 
 /// Begin to set up an authenticator app

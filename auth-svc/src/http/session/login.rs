@@ -51,7 +51,7 @@ pub(crate) async fn login(
             let asked = SecondFactorAsked {
                 mfa_required: true,
                 mfa_token: challenge.mfa_token,
-                methods: ["totp", "recovery"],
+                methods: challenge.methods,
             };
             Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(asked))
         }

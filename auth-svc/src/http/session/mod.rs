@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::cookie;
 use crate::{
     Auth,
+    mfa::Method,
     sign_in::{RefreshIn, SignedIn},
 };
 
@@ -42,15 +43,15 @@ pub(crate) enum LoginAnswer {
     SecondFactor(SecondFactorAsked),
 }
 
-/// The password was right; send a code to `POST /auth/mfa/verify`.
+/// The password was right; send a code or a passkey to `POST /auth/mfa/verify`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct SecondFactorAsked {
     #[schema(example = true)]
     mfa_required: bool,
     /// Good for five minutes.
     mfa_token: String,
-    #[schema(example = json!(["totp", "recovery"]))]
-    methods: [&'static str; 2],
+    #[schema(example = json!(["passkey", "totp", "recovery"]))]
+    methods: Vec<Method>,
 }
 
 /// The answer that hands a session to its owner.
