@@ -32,10 +32,10 @@ pub(crate) fn end(
     now: Timestamp,
     settings: &Settings,
 ) -> Result<bool, DbError> {
-    let was_live = sessions::end(db, session, now)?;
     let last_token = now + settings.access_lifetime.get() + MARGIN;
+    // First: see there for the order of locks.
     revocation::revoke(db, Revocation::Session(session), now, last_token)?;
-    Ok(was_live)
+    sessions::end(db, session, now)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,11 @@
 //! ```
 //!
 //! **How a revocation reaches a process, and when.** The table `revoked_tokens` is the truth. Every verifier holds a
-//! copy and uses it only while it is younger than [`REVOCATION_LAG`]; an older one is read again first. Whoever
-//! revokes waits that long after the commit before it answers ([`revocation::settled`]). So once "sign out" has
-//! answered, no process accepts the token, and a request whose copy is fresh asks nobody. With the database away,
-//! nothing is accepted on a stale copy: 503, not a guess.
+//! copy and uses it only while it is younger than [`REVOCATION_LAG`]; an older one is brought up to date first, with
+//! what is new since: changes are numbered in the order in which they become visible, so a reading costs the same
+//! however long the list is. Whoever revokes waits that long after the commit before it answers
+//! ([`revocation::settled`]). So once "sign out" has answered, no process accepts the token, and a request whose copy is
+//! fresh asks nobody. With the database away, nothing is accepted on a stale copy: 503, not a guess.
 
 mod cache;
 mod claims;

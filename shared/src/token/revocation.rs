@@ -1,9 +1,6 @@
 //! The blacklist: what is refused although its signature and times are right.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use diesel::{dsl::case_when, prelude::*, upsert::excluded};
 
@@ -25,6 +22,14 @@ diesel::table! {
         not_before_ms -> BigInt,
         revoked_at_ms -> BigInt,
         expires_at_ms -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocation_order (one) {
+        one -> BigInt,
+        seq -> BigInt,
     }
 }
 
@@ -43,6 +48,9 @@ pub enum Revocation {
 
 /// Puts `what` on the blacklist, in the caller's transaction, until `expires`: when the last token that it covers has
 /// run out. Twice is as good as once.
+///
+/// From here to the end of the transaction other revocations wait. So that nobody waits in a circle, a transaction that
+/// also locks an account, a credential or a throttle does so before, and sessions after.
 ///
 /// # Errors
 /// The database's.
@@ -126,35 +134,271 @@ pub async fn settled() {
     tokio::time::sleep(REVOCATION_LAG).await;
 }
 
-/// One reading of the blacklist.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// A process's copy of the blacklist.
+#[derive(Debug, Default)]
 pub(super) struct Blacklist {
-    tokens: HashSet<TokenId>,
-    sessions: HashSet<SessionId>,
-    users: HashMap<UserId, Timestamp>,
+    tokens: HashMap<TokenId, Timestamp>,
+    sessions: HashMap<SessionId, Timestamp>,
+    /// From when on tokens are valid again, and until when it matters.
+    users: HashMap<UserId, (Timestamp, Timestamp)>,
+    /// Everything up to this number is in.
+    seq: i64,
+    swept_at: Option<Timestamp>,
+}
+
+/// What the database has beyond a copy.
+pub(super) struct News {
+    rows: Vec<(String, String, Timestamp, Timestamp, i64)>,
+    /// The copy is of another past: the database was restored from a backup.
+    anew: bool,
+}
+
+impl News {
+    /// What came after number `seen`; all that counts at `now` for a copy that is empty yet.
+    ///
+    /// Nothing is missed, however late it is committed: numbers become visible in their order (the migration
+    /// `revocation_order` says why).
+    pub(super) fn after(db: &mut Db, seen: i64, now: Timestamp) -> Result<Self, DbError> {
+        let newest: i64 = revocation_order::table.select(revocation_order::seq).first(db)?;
+        let anew = newest < seen;
+        let rows = revoked_tokens::table
+            .select((
+                revoked_tokens::kind,
+                revoked_tokens::subject,
+                revoked_tokens::not_before_ms,
+                revoked_tokens::expires_at_ms,
+                revoked_tokens::seq,
+            ))
+            .into_boxed();
+        let rows = if anew || seen == 0 {
+            rows.filter(revoked_tokens::expires_at_ms.gt(now)).load(db)?
+        } else {
+            rows.filter(revoked_tokens::seq.gt(seen)).load(db)?
+        };
+        Ok(Self { rows, anew })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && !self.anew
+    }
 }
 
 impl Blacklist {
-    pub(super) fn read(db: &mut Db, now: Timestamp) -> Result<Self, DbError> {
-        let rows: Vec<(String, String, Timestamp)> = revoked_tokens::table
-            .filter(revoked_tokens::expires_at_ms.gt(now))
-            .select((revoked_tokens::kind, revoked_tokens::subject, revoked_tokens::not_before_ms))
-            .load(db)?;
-        let mut list = Self::default();
-        for (kind, subject, not_before) in rows {
+    /// How often what has expired is thrown out.
+    const SWEPT_EVERY: Duration = Duration::from_secs(60);
+
+    pub(super) fn seq(&self) -> i64 {
+        self.seq
+    }
+
+    pub(super) fn take_in(&mut self, news: News, now: Timestamp) {
+        if news.anew {
+            *self = Self::default();
+        }
+        for (kind, subject, not_before, expires, seq) in news.rows {
+            self.seq = self.seq.max(seq);
             // The schema knows three kinds, and only `revoke` writes subjects.
             match kind.as_str() {
-                "token" => list.tokens.extend(subject.parse::<TokenId>()),
-                "session" => list.sessions.extend(subject.parse::<SessionId>()),
-                _ => list.users.extend(subject.parse::<UserId>().map(|user| (user, not_before))),
+                "token" => self.tokens.extend(subject.parse::<TokenId>().map(|token| (token, expires))),
+                "session" => self.sessions.extend(subject.parse::<SessionId>().map(|id| (id, expires))),
+                _ => self.users.extend(subject.parse::<UserId>().map(|user| (user, (not_before, expires)))),
             }
         }
-        Ok(list)
+        if self.swept_at.is_none_or(|at| now.since(at) > Self::SWEPT_EVERY) {
+            self.swept_at = Some(now);
+            self.tokens.retain(|_, expires| *expires > now);
+            self.sessions.retain(|_, expires| *expires > now);
+            self.users.retain(|_, (_, expires)| *expires > now);
+        }
     }
 
     pub(super) fn refuses(&self, identity: &Identity) -> bool {
-        self.tokens.contains(&identity.token)
-            || self.sessions.contains(&identity.session)
-            || self.users.get(&identity.user).is_some_and(|not_before| identity.issued_at <= *not_before)
+        self.tokens.contains_key(&identity.token)
+            || self.sessions.contains_key(&identity.session)
+            || self.users.get(&identity.user).is_some_and(|(not_before, _)| identity.issued_at <= *not_before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use irongate_test_servers::{Postgres, eventually};
+
+    use super::*;
+    use crate::{clock::Clock, config::DatabaseUrl, db::Database};
+
+    /// Runs the same test on an empty database of each kind.
+    async fn on_both<F>(test: impl Fn(Database, DatabaseUrl) -> F)
+    where
+        F: Future<Output = ()>,
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = DatabaseUrl::Sqlite(folder.path().join("irongate.db"));
+        test(Database::open(&sqlite, 4).await.unwrap(), sqlite).await;
+        let database = Postgres::shared().database();
+        let postgres: DatabaseUrl = database.url().parse().unwrap();
+        test(Database::open(&postgres, 4).await.unwrap(), postgres).await;
+    }
+
+    fn someone(now: Timestamp) -> Identity {
+        Identity {
+            user: UserId::at(now),
+            session: SessionId::at(now),
+            token: TokenId::at(now),
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            username: "ann".to_owned(),
+            display_name: "Ann".to_owned(),
+            avatar_url: None,
+            issued_at: now,
+            expires_at: now + Duration::from_secs(600),
+        }
+    }
+
+    /// Puts tokens that nobody has on the blacklist, a thousand in each transaction.
+    async fn fill(database: &Database, thousands: u32, expires: Timestamp) {
+        for thousand in 0..thousands {
+            let (from, to) = (thousand * 1000, thousand * 1000 + 999);
+            let until = expires.as_millis();
+            let write = move |db: &mut Db| -> Result<(), DbError> {
+                let columns =
+                    "INSERT INTO revoked_tokens (kind, subject, not_before_ms, revoked_at_ms, expires_at_ms)";
+                match db {
+                    Db::Pg(pg) => pg.batch_execute(&format!(
+                        "{columns} SELECT 'token', '00000000-0000-7000-8000-' || lpad(i::text, 12, '0'), 0, 0, {until}
+                         FROM generate_series({from}, {to}) i"
+                    ))?,
+                    Db::Sqlite(sqlite) => sqlite.batch_execute(&format!(
+                        "WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})
+                         {columns} SELECT 'token', printf('00000000-0000-7000-8000-%012d', i), 0, 0, {until} FROM n"
+                    ))?,
+                }
+                Ok(())
+            };
+            database.write(write).await.unwrap();
+        }
+    }
+
+    async fn news(database: &Database, seen: i64, now: Timestamp) -> News {
+        database.read(move |db| News::after(db, seen, now)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_reading_brings_what_is_new_however_long_the_list_is() {
+        on_both(|database, _| async move {
+            let now = Clock::system().now();
+            let (ann, later) = (someone(now), now + Duration::from_secs(600));
+            fill(&database, 100, later).await;
+            let mut list = Blacklist::default();
+            list.take_in(news(&database, 0, now).await, now);
+            assert_eq!((list.tokens.len(), list.seq()), (100_000, 100_000));
+
+            let began = std::time::Instant::now();
+            for _ in 0..100 {
+                assert!(news(&database, list.seq(), now).await.is_empty());
+            }
+            eprintln!("a reading with 100,000 entries and no news: {:?}", began.elapsed() / 100);
+            database.write(move |db| revoke(db, Revocation::Session(ann.session), now, later)).await.unwrap();
+
+            let new = news(&database, list.seq(), now).await;
+            assert_eq!(new.rows.len(), 1);
+            assert!(!list.refuses(&ann));
+            list.take_in(new, now);
+            assert!(list.refuses(&ann));
+            list.take_in(news(&database, list.seq(), now).await, later + Duration::from_secs(1));
+            assert!(list.tokens.is_empty() && list.sessions.is_empty(), "what has expired is thrown out");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_user_who_is_taken_off_the_list_is_news_too() {
+        on_both(|database, _| async move {
+            let now = Clock::system().now();
+            let (ann, later) = (someone(now), now + Duration::from_secs(600));
+            let mut list = Blacklist::default();
+            database.write(move |db| revoke(db, Revocation::User(ann.user), now, later)).await.unwrap();
+            list.take_in(news(&database, 0, now).await, now);
+            let next = Identity { issued_at: now + Duration::from_secs(2), ..ann.clone() };
+            assert!(list.refuses(&next));
+
+            database.write(move |db| lift(db, ann.user, now + Duration::from_secs(1))).await.unwrap();
+            list.take_in(news(&database, list.seq(), now).await, now);
+
+            assert!(list.refuses(&ann), "an old token stays refused");
+            assert!(!list.refuses(&next));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_database_that_was_restored_is_read_anew() {
+        on_both(|database, _| async move {
+            let now = Clock::system().now();
+            let (ann, later) = (someone(now), now + Duration::from_secs(600));
+            let mut list = Blacklist::default();
+            fill(&database, 1, later).await;
+            list.take_in(news(&database, 0, now).await, now);
+
+            let restore = "DELETE FROM revoked_tokens; UPDATE revocation_order SET seq = 7";
+            database.write(move |db| Ok::<_, DbError>(db.batch_execute(restore)?)).await.unwrap();
+            database.write(move |db| revoke(db, Revocation::Token(ann.token), now, later)).await.unwrap();
+            list.take_in(news(&database, list.seq(), now).await, now);
+
+            assert!(list.refuses(&ann));
+            assert_eq!((list.tokens.len(), list.seq()), (1, 8));
+        })
+        .await;
+    }
+
+    /// Were numbers drawn without the lock, the second revocation would be seen first, and the first one never.
+    #[tokio::test]
+    async fn a_revocation_that_is_committed_late_is_not_missed() {
+        let server = Postgres::shared().database();
+        let url: DatabaseUrl = server.url().parse().unwrap();
+        let database = Database::open(&url, 4).await.unwrap();
+        let now = Clock::system().now();
+        let (slow, quick, later) = (someone(now), someone(now), now + Duration::from_secs(600));
+        let (may_end, wait) = std::sync::mpsc::channel::<()>();
+        let (began, has_begun) = tokio::sync::oneshot::channel();
+        let (first, second) = (database.clone(), database.clone());
+        let (slow_token, quick_token) = (slow.token, quick.token);
+        let first = tokio::spawn(async move {
+            let write = move |db: &mut Db| {
+                revoke(db, Revocation::Token(slow_token), now, later)?;
+                let _ = began.send(());
+                let _ = wait.recv();
+                Ok::<_, DbError>(())
+            };
+            first.write(write).await
+        });
+        has_begun.await.unwrap();
+        let second = tokio::spawn(async move {
+            second.write(move |db| revoke(db, Revocation::Token(quick_token), now, later)).await
+        });
+        eventually("the second revocation waits", Duration::from_secs(20), || async {
+            let count = |db: &mut Db| Ok::<_, DbError>(diesel::sql_query(WAITING).get_result::<Count>(db)?);
+            database.read(count).await.unwrap().n > 0
+        })
+        .await;
+
+        let mut list = Blacklist::default();
+        list.take_in(news(&database, 0, now).await, now);
+        assert!(!list.refuses(&slow) && !list.refuses(&quick));
+        may_end.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        second.await.unwrap().unwrap();
+
+        list.take_in(news(&database, list.seq(), now).await, now);
+        assert!(list.refuses(&slow) && list.refuses(&quick));
+    }
+
+    const WAITING: &str = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM pg_stat_activity
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        n: i64,
     }
 }

@@ -1,7 +1,7 @@
 //! The verifier: signature and claims once per token, the blacklist every time.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use super::{
     Claims, Identity, REVOCATION_LAG, ServiceClaims, ServiceIdentity,
     cache::{Fingerprint, SeenTokens},
     keys::Keys,
-    revocation::Blacklist,
+    revocation::{Blacklist, News},
 };
 use crate::{
     clock::Clock,
@@ -87,6 +87,8 @@ struct Inner {
     rules: Validation,
     seen: Mutex<SeenTokens>,
     view: ArcSwap<View>,
+    /// At least as new as the view.
+    blacklist: RwLock<Blacklist>,
     /// Held while the database is read, so that a crowd reads once.
     reading: tokio::sync::Mutex<()>,
     /// Tells who holds a token for long (a WebSocket) that the blacklist is another.
@@ -94,12 +96,11 @@ struct Inner {
     used: watch::Sender<Instant>,
 }
 
-/// One reading of keys and blacklist.
+/// One reading.
 struct View {
-    /// When the reading began: it holds whatever was committed before.
+    /// When it began: keys and blacklist hold whatever was committed before.
     as_of: Option<Instant>,
     keys: Keys,
-    blacklist: Blacklist,
 }
 
 impl Verifier {
@@ -113,13 +114,14 @@ impl Verifier {
         rules.set_issuer(&[issuer]);
         rules.set_audience(&[Claims::AUDIENCE]);
         rules.required_spec_claims = ["exp", "nbf", "iss", "aud", "sub"].map(str::to_owned).into();
-        let view = View { as_of: None, keys: Keys::default(), blacklist: Blacklist::default() };
+        let view = View { as_of: None, keys: Keys::default() };
         let verifier = Self(Arc::new(Inner {
             database,
             clock,
             rules,
             seen: Mutex::new(SeenTokens::new()),
             view: ArcSwap::from_pointee(view),
+            blacklist: RwLock::default(),
             reading: tokio::sync::Mutex::new(()),
             changed: watch::Sender::new(()),
             used: watch::Sender::new(Instant::now()),
@@ -160,7 +162,8 @@ impl Verifier {
         if self.0.clock.now() >= identity.expires_at {
             return Err(TokenError::Expired);
         }
-        if self.0.view.load().blacklist.refuses(identity) {
+        let blacklist = self.0.blacklist.read().unwrap_or_else(PoisonError::into_inner);
+        if blacklist.refuses(identity) {
             return Err(TokenError::Revoked);
         }
         Ok(())
@@ -253,7 +256,7 @@ impl Verifier {
         self.read_again(REFRESH / 2).await
     }
 
-    /// Reads keys and blacklist unless somebody else did within `within`, meanwhile.
+    /// Reads keys, and what is new on the blacklist, unless somebody else did within `within`, meanwhile.
     async fn read_again(&self, within: Duration) -> Result<Arc<View>, DbError> {
         // A database that stands still must not make a queue of those who wait, each for the one before.
         let Ok(_alone) = tokio::time::timeout(CHECKOUT_WAIT, self.0.reading.lock()).await else {
@@ -265,18 +268,21 @@ impl Verifier {
         }
         let as_of = Instant::now();
         let now = self.0.clock.now();
-        let (keys, blacklist) = self
+        let seen = self.0.blacklist.read().unwrap_or_else(PoisonError::into_inner).seq();
+        let (keys, news) = self
             .0
             .database
-            .read(move |db| Ok::<_, DbError>((Keys::read(db, now)?, Blacklist::read(db, now)?)))
+            .read(move |db| Ok::<_, DbError>((Keys::read(db, now)?, News::after(db, seen, now)?)))
             .await?;
         if before.keys.lost_one_in(&keys) {
             self.seen().clear();
         }
-        let other = before.blacklist != blacklist;
-        let view = Arc::new(View { as_of: Some(as_of), keys, blacklist });
+        let is_news = !news.is_empty();
+        // Before the view says that it is there.
+        self.0.blacklist.write().unwrap_or_else(PoisonError::into_inner).take_in(news, now);
+        let view = Arc::new(View { as_of: Some(as_of), keys });
         self.0.view.store(Arc::clone(&view));
-        if other {
+        if is_news {
             self.0.changed.send_replace(());
         }
         Ok(view)
