@@ -6,6 +6,7 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse, get, http::header, 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use irongate_shared::{
     problem::{Problem, kind},
+    service::refusals::{Always, MayRefuse, SignedIn},
     token::{Identity, TokenError},
 };
 use tokio_util::sync::CancellationToken;
@@ -47,13 +48,10 @@ pub(crate) struct Door {
 /// headers may send `Authorization` instead of the second. See docs/chat-protocol.md.
 #[utoipa::path(
     tag = "live",
+    security(("bearer" = [])),
     responses(
         (status = 101, description = "The WebSocket is open"),
-        (status = 400, description = "No WebSocket handshake, or none of our protocols", body = irongate_shared::problem::Document),
-        (status = 401, description = "No valid access token", body = irongate_shared::problem::Document),
-        (status = 403, description = "The page's origin may not open one", body = irongate_shared::problem::Document),
-        (status = 429, description = "Too many of this user", body = irongate_shared::problem::Document),
-        (status = 503, description = "This replica is full or stops", body = irongate_shared::problem::Document),
+        SignedIn, MayRefuse, Always,
     )
 )]
 #[get("/ws")]

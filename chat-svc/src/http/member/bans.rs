@@ -4,8 +4,11 @@ use actix_web::{HttpResponse, delete, get, put, web};
 use irongate_shared::{
     clock::Timestamp,
     id::UserId,
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -34,9 +37,7 @@ pub(crate) struct NewBan {
     params(("room" = RoomId, Path)),
     responses(
         (status = 200, description = "The bans in force, the newest first", body = Page<BanView>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayRefuse, MayMiss, Always,
     )
 )]
 #[get("/rooms/{room}/bans")]
@@ -59,9 +60,7 @@ pub(crate) async fn list(
     request_body = NewBan,
     responses(
         (status = 204, description = "The user is banned"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesBody, Always,
     )
 )]
 #[put("/rooms/{room}/bans/{user}")]
@@ -85,9 +84,7 @@ pub(crate) async fn ban(
     params(("room" = RoomId, Path), ("user" = UserId, Path)),
     responses(
         (status = 204, description = "The user is not banned"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayRefuse, MayMiss, Always,
     )
 )]
 #[delete("/rooms/{room}/bans/{user}")]

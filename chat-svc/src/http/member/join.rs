@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, put, web};
 use irongate_shared::{
-    problem::{Document, Problem, kind},
+    problem::{Problem, kind},
+    service::refusals::{Always, MayConflict, MayMiss, MayRefuse, SignedIn},
     token::Identity,
 };
 
@@ -18,10 +19,7 @@ use crate::{
     params(("room" = RoomId, Path)),
     responses(
         (status = 200, description = "You are in", body = Membership),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You were banned", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 409, description = "The room is full", body = Document),
+        SignedIn, MayRefuse, MayMiss, MayConflict, Always,
     )
 )]
 #[put("/rooms/{room}/members/me")]

@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
     id::UserId,
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, SignedIn, TakesInput},
     token::Identity,
 };
 use serde::Deserialize;
@@ -31,9 +32,7 @@ pub(crate) struct Asked {
     params(("room" = RoomId, Path), Asked),
     responses(
         (status = 200, description = "A page of members", body = Page<MemberView>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, MayMiss, TakesInput, Always,
     )
 )]
 #[get("/rooms/{room}/members")]

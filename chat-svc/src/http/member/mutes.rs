@@ -4,8 +4,11 @@ use actix_web::{HttpResponse, delete, put, web};
 use irongate_shared::{
     clock::Timestamp,
     id::UserId,
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -31,9 +34,7 @@ pub(crate) struct Mute {
     request_body = Mute,
     responses(
         (status = 204, description = "The member reads and does not write"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you, or no such member", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesBody, Always,
     )
 )]
 #[put("/rooms/{room}/mutes/{user}")]
@@ -56,9 +57,7 @@ pub(crate) async fn mute(
     params(("room" = RoomId, Path), ("user" = UserId, Path)),
     responses(
         (status = 204, description = "The member may write"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you, or no such member", body = Document),
+        SignedIn, MayRefuse, MayMiss, Always,
     )
 )]
 #[delete("/rooms/{room}/mutes/{user}")]

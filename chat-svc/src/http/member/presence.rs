@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
     id::UserId,
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, SignedIn},
     token::Identity,
 };
 
@@ -19,8 +20,7 @@ use crate::{chat::Chat, http::page::Page, room::RoomId};
     params(("room" = RoomId, Path)),
     responses(
         (status = 200, description = "Ids of users who follow the room", body = Page<UserId>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayMiss, Always,
     )
 )]
 #[get("/rooms/{room}/presence")]

@@ -3,8 +3,11 @@
 use actix_web::{HttpResponse, put, web};
 use irongate_shared::{
     id::UserId,
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, MayConflict, MayMiss, MayRefuse, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -29,10 +32,7 @@ pub(crate) struct Place {
     request_body = Place,
     responses(
         (status = 204, description = "It is so"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you, or no such user", body = Document),
-        (status = 409, description = "The room would have no owner, or is full", body = Document),
+        SignedIn, MayRefuse, MayMiss, MayConflict, TakesBody, Always,
     )
 )]
 #[put("/rooms/{room}/members/{user}")]

@@ -3,7 +3,8 @@
 use actix_web::{HttpResponse, delete, web};
 use irongate_shared::{
     id::UserId,
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, MayRefuse, SignedIn},
     token::Identity,
 };
 
@@ -21,9 +22,7 @@ use crate::{
     params(("room" = RoomId, Path), ("user" = UserId, Path)),
     responses(
         (status = 204, description = "The user is not in the room"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayRefuse, MayMiss, Always,
     )
 )]
 #[delete("/rooms/{room}/members/{user}")]

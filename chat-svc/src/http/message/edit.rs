@@ -2,8 +2,11 @@
 
 use actix_web::{HttpResponse, patch, web};
 use irongate_shared::{
-    problem::{Document, Problem},
-    service::input,
+    problem::Problem,
+    service::{
+        input,
+        refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -29,10 +32,7 @@ pub(crate) struct Edit {
     request_body = Edit,
     responses(
         (status = 204, description = "It says so"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such message for you", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesBody, Always,
     )
 )]
 #[patch("/rooms/{room}/messages/{seq}")]

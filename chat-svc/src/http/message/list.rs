@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
-    problem::{Document, Problem, kind},
+    problem::{Problem, kind},
+    service::refusals::{Always, MayMiss, SignedIn, TakesInput},
     token::Identity,
 };
 use serde::Deserialize;
@@ -37,9 +38,7 @@ pub(crate) struct Asked {
     params(("room" = RoomId, Path), Asked),
     responses(
         (status = 200, description = "A page of messages", body = Page<Message>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, MayMiss, TakesInput, Always,
     )
 )]
 #[get("/rooms/{room}/messages")]

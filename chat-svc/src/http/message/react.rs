@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, delete, put, web};
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesInput},
     token::Identity,
 };
 
@@ -18,10 +19,7 @@ use crate::{
     params(("room" = RoomId, Path), ("seq" = i64, Path), ("emoji" = String, Path)),
     responses(
         (status = 204, description = "Your reaction stands"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such message for you", body = Document),
-        (status = 422, description = "That is no emoji", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesInput, Always,
     )
 )]
 #[put("/rooms/{room}/messages/{seq}/reactions/{emoji}")]
@@ -40,10 +38,7 @@ pub(crate) async fn react(
     params(("room" = RoomId, Path), ("seq" = i64, Path), ("emoji" = String, Path)),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such message for you", body = Document),
-        (status = 422, description = "That is no emoji", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesInput, Always,
     )
 )]
 #[delete("/rooms/{room}/messages/{seq}/reactions/{emoji}")]

@@ -2,8 +2,11 @@
 
 use actix_web::{HttpResponse, put, web};
 use irongate_shared::{
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, MayMiss, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -28,8 +31,7 @@ pub(crate) struct Mark {
     request_body = Mark,
     responses(
         (status = 204, description = "It is marked"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayMiss, TakesBody, Always,
     )
 )]
 #[put("/rooms/{room}/read")]

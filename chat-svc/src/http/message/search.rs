@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesInput},
     token::Identity,
 };
 use serde::Deserialize;
@@ -39,11 +40,7 @@ pub(crate) struct Asked {
     params(Asked),
     responses(
         (status = 200, description = "A page of messages", body = Page<Message>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You are not in this room", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
-        (status = 429, description = "Too many searches", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesInput, Always,
     )
 )]
 #[get("/search")]

@@ -2,8 +2,11 @@
 
 use actix_web::{HttpResponse, post, web};
 use irongate_shared::{
-    problem::{Document, Problem},
-    service::input,
+    problem::Problem,
+    service::{
+        input,
+        refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -39,12 +42,7 @@ pub(crate) struct NewMessage {
     request_body = NewMessage,
     responses(
         (status = 201, description = "The message is stored", body = Message),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not write here", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
-        (status = 429, description = "Too many messages", body = Document),
-        (status = 503, description = "Not stored; send it again with the same cid", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesBody, Always,
     )
 )]
 #[post("/rooms/{room}/messages")]

@@ -2,8 +2,11 @@
 
 use actix_web::{HttpResponse, patch, web};
 use irongate_shared::{
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -32,10 +35,7 @@ pub(crate) struct Changes {
     request_body = Changes,
     responses(
         (status = 200, description = "The room", body = RoomView),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, MayRefuse, MayMiss, TakesBody, Always,
     )
 )]
 #[patch("/rooms/{room}")]

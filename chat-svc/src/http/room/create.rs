@@ -2,8 +2,11 @@
 
 use actix_web::{HttpResponse, http::header, post, web};
 use irongate_shared::{
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -39,8 +42,7 @@ enum NewKind {
     request_body = NewRoom,
     responses(
         (status = 201, description = "The room", body = RoomView),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, TakesBody, Always,
     )
 )]
 #[post("/rooms")]

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, delete, web};
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, MayRefuse, SignedIn},
     token::Identity,
 };
 
@@ -20,9 +21,7 @@ use crate::{
     params(("room" = RoomId, Path)),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not do this", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayRefuse, MayMiss, Always,
     )
 )]
 #[delete("/rooms/{room}")]

@@ -3,8 +3,11 @@
 use actix_web::{HttpResponse, post, web};
 use irongate_shared::{
     id::UserId,
-    problem::{Document, Problem},
-    service::input::Body,
+    problem::Problem,
+    service::{
+        input::Body,
+        refusals::{Always, MayMiss, SignedIn, TakesBody},
+    },
     token::Identity,
 };
 use serde::Deserialize;
@@ -30,8 +33,7 @@ pub(crate) struct With {
     responses(
         (status = 200, description = "The room was there", body = RoomView),
         (status = 201, description = "The room was made", body = RoomView),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such user", body = Document),
+        SignedIn, MayMiss, TakesBody, Always,
     )
 )]
 #[post("/dms")]

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, SignedIn, TakesInput},
     token::Identity,
 };
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub(crate) struct Asked {
     /// `mine` (default): the rooms you are in, the newest first. `public`: all public rooms, by name.
+    #[param(inline)]
     scope: Option<Which>,
     /// A part of the name.
     search: Option<String>,
@@ -40,8 +42,7 @@ enum Which {
     params(Asked),
     responses(
         (status = 200, description = "A page of rooms", body = Page<RoomView>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, TakesInput, Always,
     )
 )]
 #[get("/rooms")]

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, SignedIn},
     token::Identity,
 };
 
@@ -18,8 +19,7 @@ use crate::{
     params(("room" = RoomId, Path)),
     responses(
         (status = 200, description = "The room", body = RoomView),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
+        SignedIn, MayMiss, Always,
     )
 )]
 #[get("/rooms/{room}")]
