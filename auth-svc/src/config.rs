@@ -1,9 +1,7 @@
 //! Settings of auth-svc, read from `IRONGATE_AUTH__…`.
 
-use std::net::IpAddr;
-
 use irongate_shared::{
-    config::{Listen, ListenOrOff, Period},
+    config::{Listen, ListenOrOff, Network, Period},
     secret::Secret,
 };
 use serde::{Deserialize, Serialize};
@@ -18,8 +16,8 @@ pub struct Settings {
     /// Threads that serve requests.
     pub workers: usize,
     pub database_connections: u32,
-    /// Addresses of gateways whose `X-Forwarded-For` is believed; loopback always is.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses or networks of gateways whose `X-Forwarded-For` is believed; loopback always is.
+    pub trusted_proxies: Vec<Network>,
     /// Passwords are hashed in 2^this rounds; hashes of fewer are made anew at the next sign-in.
     pub bcrypt_cost: u32,
     /// Threads that hash passwords.

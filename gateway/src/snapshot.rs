@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use irongate_shared::config::ConfigErrors;
+use irongate_shared::config::{ConfigErrors, Network};
 use jiff::Timestamp;
 
 use crate::{
@@ -11,10 +11,7 @@ use crate::{
         check::{self, Mistakes},
     },
     exchange::h1::Deadlines,
-    guard::{
-        addresses::{AddressRule, Network},
-        rate::RateLimit,
-    },
+    guard::{addresses::AddressRule, rate::RateLimit},
     route::Table,
     upstream::{Pool, PoolSettings, Registry},
     wire::HeadLimits,

@@ -1,8 +1,6 @@
 //! Settings of user-svc, read from `IRONGATE_USER__…`.
 
-use std::net::IpAddr;
-
-use irongate_shared::config::{Listen, ListenOrOff, Period};
+use irongate_shared::config::{Listen, ListenOrOff, Network, Period};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +13,8 @@ pub struct Settings {
     /// Threads that serve requests.
     pub workers: usize,
     pub database_connections: u32,
-    /// Addresses of gateways whose `X-Forwarded-For` is believed; loopback always is.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses or networks of gateways whose `X-Forwarded-For` is believed; loopback always is.
+    pub trusted_proxies: Vec<Network>,
     /// Passwords are hashed in 2^this rounds.
     pub bcrypt_cost: u32,
     /// Threads that hash passwords.

@@ -4,16 +4,12 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderName, Method, StatusCode};
-use irongate_shared::config::{ConfigError, ConfigErrors};
+use irongate_shared::config::{ConfigError, ConfigErrors, Network};
 use rustls::pki_types::ServerName;
 
 use super::{AcmeChallenge, Cors, RateBy, Settings, TlsMode};
 use crate::{
-    guard::{
-        addresses::{AddressRule, Network},
-        cors::CorsPolicy,
-        rate::RateLimit,
-    },
+    guard::{addresses::AddressRule, cors::CorsPolicy, rate::RateLimit},
     route::{Action, HostPattern, Limits, RequiredIdentity, Route},
     upstream::{Dial, HashOn, Pool, PoolSettings, ServerSpec},
 };
@@ -365,14 +361,7 @@ pub(crate) fn rate(per_second: u32, burst: u32) -> Option<RateLimit> {
 }
 
 pub(crate) fn networks(texts: &[String], place: &str, mistakes: &mut Mistakes) -> Vec<Network> {
-    texts
-        .iter()
-        .filter_map(|text| {
-            let network =
-                Network::parse(text).ok_or_else(|| format!("`{text}` is no network: write \"10.0.0.0/8\""));
-            mistakes.take(place, network)
-        })
-        .collect()
+    texts.iter().filter_map(|text| mistakes.take(place, text.parse())).collect()
 }
 
 pub(crate) fn address_rule(

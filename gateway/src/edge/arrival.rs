@@ -123,11 +123,12 @@ fn is_traceparent(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use irongate_shared::config::Network;
+
     use super::*;
-    use crate::guard::addresses::Network;
 
     fn seen(trusted: &[&str], peer: &str, forwarded: &str) -> String {
-        let networks: Vec<Network> = trusted.iter().map(|text| Network::parse(text).unwrap()).collect();
+        let networks: Vec<Network> = trusted.iter().map(|text| text.parse().unwrap()).collect();
         let trusted = |address: IpAddr| networks.iter().any(|network| network.contains(address));
         let mut fields = Fields::default();
         fields.push("x-forwarded-for", forwarded);

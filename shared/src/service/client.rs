@@ -8,9 +8,11 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 
+use crate::config::Network;
+
 /// Peers whose `X-Forwarded-For` is believed besides loopback and Unix sockets: where the gateway runs.
 #[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(pub Vec<IpAddr>);
+pub struct TrustedProxies(pub Vec<Network>);
 
 /// The client of a request, for limits, session lists and the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +55,10 @@ impl FromRequest for Client {
 
 /// SECURITY: anybody can send `X-Forwarded-For`; a limit per address holds only if nobody but the gateway is
 /// believed, and of what it sends only the last entry, which is its own.
-fn address(peer: Option<SocketAddr>, trusted: &[IpAddr], forwarded: Option<&str>) -> Option<IpAddr> {
+fn address(peer: Option<SocketAddr>, trusted: &[Network], forwarded: Option<&str>) -> Option<IpAddr> {
     let peer = peer.map(|peer| peer.ip().to_canonical());
-    let believed = peer.is_none_or(|peer| peer.is_loopback() || trusted.contains(&peer));
+    let believed =
+        peer.is_none_or(|peer| peer.is_loopback() || trusted.iter().any(|network| network.contains(peer)));
     let last = || forwarded?.rsplit(',').next()?.trim().parse::<IpAddr>().ok();
     if believed { last().map(|ip| ip.to_canonical()).or(peer) } else { peer }
 }
@@ -65,7 +68,7 @@ mod tests {
     use super::*;
 
     fn seen(peer: &str, forwarded: Option<&str>) -> String {
-        let trusted = ["10.0.0.2".parse().unwrap()];
+        let trusted = ["10.0.0.2".parse().unwrap(), "10.9.0.0/16".parse().unwrap()];
         address(Some(peer.parse().unwrap()), &trusted, forwarded).unwrap().to_string()
     }
 
@@ -73,6 +76,7 @@ mod tests {
     fn only_the_gateway_is_believed_and_only_its_own_entry() {
         assert_eq!(seen("127.0.0.1:1", Some("6.6.6.6, 203.0.113.9")), "203.0.113.9");
         assert_eq!(seen("10.0.0.2:1", Some("203.0.113.9")), "203.0.113.9");
+        assert_eq!(seen("10.9.8.7:1", Some("203.0.113.9")), "203.0.113.9");
         assert_eq!(seen("198.51.100.7:1", Some("203.0.113.9")), "198.51.100.7");
         assert_eq!(seen("[::ffff:198.51.100.7]:1", None), "198.51.100.7");
         assert_eq!(seen("127.0.0.1:1", Some("nonsense")), "127.0.0.1");
