@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn trust(install: bool) -> anyhow::Result<()> {
-    let authority = Platform::from_env(&ProcessEnv)?.data.join("tls/authority.pem");
+    let authority = Platform::from_env(&ProcessEnv)?.authority;
     if !authority.exists() {
         bail!("{} is not there yet: the first start makes it ({})", authority.display(), command("up"));
     }

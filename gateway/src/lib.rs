@@ -85,6 +85,7 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
         listen::can_be_bound(&settings)?;
     }
     let certificates = Certificates::load(&settings.tls, &data)?;
+    tls::share_authority(&data, &platform.authority).context("sharing the authority's certificate")?;
     let registry = Registry::new();
     let snapshot = Snapshot::build(checked, loaded.origin, 1, &registry);
     let site = Site::new(settings.files.clone());

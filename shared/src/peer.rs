@@ -41,7 +41,7 @@ pub struct Peer {
     id: &'static str,
     secret: Secret<Key>,
     gateway: Url,
-    /// The local authority of a gateway that signs its own certificate.
+    /// The certificate of a gateway that is its own authority.
     authority: PathBuf,
     held: Mutex<Held>,
 }
@@ -91,7 +91,7 @@ impl Peer {
             id,
             secret: client_secret(platform, id)?,
             gateway: platform.internal.clone(),
-            authority: platform.data.join("tls/authority.pem"),
+            authority: platform.authority.clone(),
             held: Mutex::default(),
         })
     }

@@ -4,7 +4,15 @@
 //! made anew when it is about to expire or the hosts changed; the authority lives for years, so that
 //! what a browser was told to trust stays true.
 
-use std::{fs, io::Write, net::IpAddr, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    net::IpAddr,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{Timestamp, ToSpan};
 use rcgen::{
@@ -111,12 +119,19 @@ fn date(at: Timestamp) -> Result<time::OffsetDateTime, TlsError> {
 
 /// Whole or not at all, readable by the owner only from the first byte on.
 pub(crate) fn write_private(path: &Path, text: &[u8]) -> Result<(), TlsError> {
+    write(path, text, 0o600)
+}
+
+/// Whole or not at all.
+pub(super) fn write(path: &Path, text: &[u8], mode: u32) -> Result<(), TlsError> {
     let fail = |error| TlsError::file(path, error);
     let temporary = path.with_extension("new");
     // One left over by a crash may have other permissions.
     let _ = fs::remove_file(&temporary);
     let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(fail)?;
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary).map_err(fail)?;
+    // As asked, whatever the umask takes away.
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(fail)?;
     file.write_all(text).map_err(fail)?;
     file.sync_all().map_err(fail)?;
     fs::rename(&temporary, path).map_err(fail)
@@ -124,8 +139,6 @@ pub(crate) fn write_private(path: &Path, text: &[u8]) -> Result<(), TlsError> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn hosts(names: &[&str]) -> Vec<String> {
@@ -160,5 +173,22 @@ mod tests {
             let mode = fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
+    }
+
+    #[test]
+    fn services_get_the_authoritys_certificate_and_not_its_key() {
+        irongate_shared::install_crypto_provider();
+        let (data, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        leaf(&hosts(&["localhost"]), &data.path().join("tls")).unwrap();
+        let copy = shared.path().join("authority.pem");
+
+        super::super::share_authority(data.path(), &copy).unwrap();
+
+        let own = super::super::authority_file(data.path());
+        assert_eq!(fs::read(&copy).unwrap(), fs::read(&own).unwrap());
+        assert!(!fs::read_to_string(&copy).unwrap().contains("PRIVATE"));
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o644);
+        assert_eq!(fs::metadata(&own).unwrap().permissions().mode() & 0o777, 0o600, "its own stays private");
+        assert_eq!(fs::read_dir(shared.path()).unwrap().count(), 1, "a draft is left behind");
     }
 }

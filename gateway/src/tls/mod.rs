@@ -76,6 +76,17 @@ pub(crate) fn authority_file(data: &Path) -> PathBuf {
     data.join("tls").join("authority.pem")
 }
 
+/// Puts a copy of the local authority's certificate, and of nothing else, where services find it that do not share
+/// the data directory. Nothing to do for certificates that others vouch for.
+pub(crate) fn share_authority(data: &Path, to: &Path) -> Result<(), TlsError> {
+    let from = authority_file(data);
+    if from == to || !from.exists() {
+        return Ok(());
+    }
+    let text = std::fs::read(&from).map_err(|error| TlsError::file(&from, error))?;
+    authority::write(to, &text, 0o644)
+}
+
 impl Certificates {
     /// Loads what `settings` name, or makes it.
     pub(crate) fn load(settings: &Tls, data: &Path) -> Result<Self, ConfigErrors> {

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+const UNKNOWN_KEY: &str = "unknown key";
+
 /// One mistake: where it stands, what is wrong, and what was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -22,6 +24,10 @@ impl ConfigError {
         self
     }
 
+    pub(crate) fn is_unknown_key(&self) -> bool {
+        self.problem.starts_with(UNKNOWN_KEY)
+    }
+
     /// A file that could not be read at all.
     pub(crate) fn unreadable(file: &std::path::Path, why: &std::io::Error) -> Self {
         Self::new(file.display().to_string(), format!("cannot be read: {why}"))
@@ -33,7 +39,7 @@ impl ConfigError {
         let Some(wrong) = quoted(message).next().filter(|_| message.starts_with("unknown ")) else {
             return Self::new(place, message);
         };
-        let what = if message.starts_with("unknown field") { "unknown key" } else { "unknown word" };
+        let what = if message.starts_with("unknown field") { UNKNOWN_KEY } else { "unknown word" };
         let valid: Vec<_> = quoted(message).skip(1).collect();
         let nearest = valid
             .iter()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use super::{ConfigError, ConfigErrors, Env, error::place};
+use super::{ConfigError, ConfigErrors, Env, env::content, error::place};
 
 /// What one program reads its settings from.
 #[derive(Debug, Clone)]
@@ -86,7 +86,32 @@ impl Override {
         parsed.into_iter().chain([Value::String(self.raw.clone()), Value::Array(list)]).collect()
     }
 
-    fn set(&self, table: &mut Table, value: Value) -> Result<(), ConfigErrors> {
+    /// `table` with this setting in the first reading that the settings type accepts.
+    fn over<T: DeserializeOwned>(&self, table: &Table) -> Result<Table, ConfigError> {
+        let mut first_refusal = None;
+        for value in self.readings() {
+            let mut candidate = table.clone();
+            self.set(&mut candidate, value)?;
+            match deserialize::<T>(&candidate) {
+                Ok(_) => return Ok(candidate),
+                Err(why) => {
+                    first_refusal.get_or_insert(why);
+                }
+            }
+        }
+        Err(ConfigError::from_serde(self.variable.clone(), &first_refusal.unwrap_or_default()))
+    }
+
+    /// For `…__SMTP_URL_FILE`: the setting `…__SMTP_URL`, whose value is in the file that is named.
+    fn in_file(&self) -> Option<Result<Self, ConfigError>> {
+        let (last, parents) = self.path.split_last()?;
+        let key = last.strip_suffix("_file")?.to_owned();
+        let path = parents.iter().cloned().chain([key]).collect();
+        let raw = content(&self.variable, &self.raw);
+        Some(raw.map(|raw| Self { variable: self.variable.clone(), path, raw }))
+    }
+
+    fn set(&self, table: &mut Table, value: Value) -> Result<(), ConfigError> {
         let wrong = || ConfigError::new(&self.variable, "does not name a setting: too many `__`");
         let (last, parents) = self.path.split_last().ok_or_else(wrong)?;
         let mut at = table;
@@ -118,7 +143,7 @@ fn overrides(prefix: &str, env: &dyn Env) -> Result<Vec<Override>, ConfigErrors>
     Ok(found)
 }
 
-/// Lays the variables over the table, one by one, each in the first reading that the settings type accepts.
+/// Lays the variables over the table, one by one.
 fn apply<T: DeserializeOwned>(
     mut table: Table,
     overrides: &[Override],
@@ -126,26 +151,13 @@ fn apply<T: DeserializeOwned>(
 ) -> Result<T, ConfigErrors> {
     let mut mistakes = Vec::new();
     for setting in overrides {
-        let mut first_refusal = None;
-        let accepted = setting.readings().into_iter().find_map(|value| {
-            let mut candidate = table.clone();
-            if let Err(why) = setting.set(&mut candidate, value) {
-                first_refusal.get_or_insert(why);
-                return None;
-            }
-            match deserialize::<T>(&candidate) {
-                Ok(_) => Some(candidate),
-                Err(why) => {
-                    let why = ConfigError::from_serde(setting.variable.clone(), &why);
-                    first_refusal.get_or_insert(why.into());
-                    None
-                }
-            }
+        let fitted = setting.over::<T>(&table).or_else(|refusal| match setting.in_file() {
+            Some(found) if refusal.is_unknown_key() => found.and_then(|setting| setting.over::<T>(&table)),
+            _ => Err(refusal),
         });
-        match (accepted, first_refusal) {
-            (Some(candidate), _) => table = candidate,
-            (None, Some(why)) => mistakes.extend(why.0),
-            (None, None) => {}
+        match fitted {
+            Ok(fitted) => table = fitted,
+            Err(why) => mistakes.push(why),
         }
     }
     if !mistakes.is_empty() {
@@ -262,6 +274,19 @@ mod tests {
             "IRONGATE_TEST__LISTN  unknown key `listn`\n  did you mean `listen`?\n\
              IRONGATE_TEST__UPSTREAM__AUTH__TIMEOUT  `soon` is no length of time; write it as 250ms, 10s, 5m, 12h or 30d"
         );
+    }
+
+    #[test]
+    fn a_variable_that_ends_in_file_names_a_file_with_the_value() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "from the file\n").unwrap();
+        let variable = |name: &'static str| [(name, file.path().to_str().unwrap())];
+
+        let settings = from_file("", &variable("IRONGATE_TEST__NAME_FILE")).unwrap().settings;
+        let misspelt = from_file("", &variable("IRONGATE_TEST__NAM_FILE")).unwrap_err();
+
+        assert_eq!(settings.name, "from the file");
+        assert_eq!(misspelt, "IRONGATE_TEST__NAM_FILE  unknown key `nam`\n  did you mean `name`?");
     }
 
     #[test]

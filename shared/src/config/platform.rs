@@ -8,7 +8,7 @@ use std::{
 
 use url::Url;
 
-use super::{ConfigError, ConfigErrors, Env};
+use super::{ConfigError, ConfigErrors, Env, env::value_or_file};
 use crate::secret::Secret;
 
 /// Settings with one name for every program.
@@ -19,14 +19,17 @@ pub struct Platform {
     /// `IRONGATE_SECRETS`: the installation's own secrets, a file each; missing ones are made at first start.
     /// Default: `secrets` in the data directory.
     pub secrets: PathBuf,
-    /// `DATABASE_URL`. Default: SQLite in the data directory.
+    /// `DATABASE_URL`, or a file with it: `DATABASE_URL_FILE`. Default: SQLite in the data directory.
     pub database: DatabaseUrl,
-    /// `REDIS_URL`. Without it there is no Redis: one process per service, revocations in the database.
+    /// `REDIS_URL` or `REDIS_URL_FILE`. Without it there is no Redis: one process per service, revocations in the database.
     pub redis: Option<Secret<Url>>,
     /// `GATEWAY_URL`: how a service reaches the others, and the origin that browsers see.
     pub gateway: Url,
     /// `GATEWAY_INTERNAL_URL`: how a service reaches the others where that is not by `GATEWAY_URL`, in containers.
     pub internal: Url,
+    /// `IRONGATE_AUTHORITY`: the certificate of a gateway's own authority, for services that do not share its data
+    /// directory. The gateway puts a copy there, services trust it. Default: `tls/authority.pem` in the data directory.
+    pub authority: PathBuf,
     /// `IRONGATE_LOG_FORMAT`: `text` (default) or `json`.
     pub log: LogFormat,
 }
@@ -42,6 +45,8 @@ impl Platform {
     pub fn from_env(env: &dyn Env) -> Result<Self, ConfigErrors> {
         let mut mistakes = Vec::new();
         let data = PathBuf::from(env.get("IRONGATE_DATA").unwrap_or_else(|| "data".to_owned()));
+        let authority =
+            env.get("IRONGATE_AUTHORITY").map_or_else(|| data.join("tls/authority.pem"), PathBuf::from);
         let secrets = env.get("IRONGATE_SECRETS").map_or_else(|| data.join("secrets"), PathBuf::from);
         let database = parsed(env, "DATABASE_URL", &mut mistakes);
         let redis = parsed::<RedisUrl>(env, "REDIS_URL", &mut mistakes).map(|url| Secret::new(url.0));
@@ -56,6 +61,7 @@ impl Platform {
             database: database.unwrap_or_else(|| DatabaseUrl::Sqlite(data.join("irongate.db"))),
             data,
             secrets,
+            authority,
             redis,
             internal: internal.map_or_else(|| gateway.clone(), |url| url.0),
             gateway,
@@ -65,7 +71,8 @@ impl Platform {
 }
 
 fn parsed<T: FromStr<Err = String>>(env: &dyn Env, name: &str, mistakes: &mut Vec<ConfigError>) -> Option<T> {
-    env.get(name)?.parse().map_err(|why| mistakes.push(ConfigError::new(name, why))).ok()
+    let text = value_or_file(env, name).map_err(|mistake| mistakes.push(mistake)).ok()??;
+    text.parse().map_err(|why| mistakes.push(ConfigError::new(name, why))).ok()
 }
 
 /// Which database, by the URL's scheme.
@@ -209,6 +216,28 @@ mod tests {
 
         let places: Vec<_> = refused.0.iter().map(|mistake| mistake.place.as_str()).collect();
         assert_eq!(places, ["DATABASE_URL", "REDIS_URL", "GATEWAY_URL", "IRONGATE_LOG_FORMAT"]);
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "postgres://app:hunter2@db/irongate\n").unwrap();
+        let path = file.path().to_str().unwrap();
+
+        let platform = Platform::from_env(&[("DATABASE_URL_FILE", path)]).unwrap();
+        let both = Platform::from_env(&[("DATABASE_URL_FILE", path), ("DATABASE_URL", "sqlite:x")]);
+        let absent = Platform::from_env(&[("REDIS_URL_FILE", "/nonexistent")]);
+
+        assert_eq!(platform.database, "postgres://app:hunter2@db/irongate".parse().unwrap());
+        assert_eq!(
+            both.unwrap_err().to_string(),
+            "DATABASE_URL  stands beside DATABASE_URL_FILE; set one of the two"
+        );
+        let why = absent.unwrap_err().to_string();
+        assert!(
+            why.starts_with("REDIS_URL_FILE  names /nonexistent, which cannot be read: No such"),
+            "{why}"
+        );
     }
 
     #[test]

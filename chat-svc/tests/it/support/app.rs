@@ -82,6 +82,7 @@ impl App {
         let platform = Platform {
             data: stage.data.path().to_owned(),
             secrets: stage.data.path().join("secrets"),
+            authority: stage.data.path().join("tls/authority.pem"),
             database: stage.database_url(),
             redis: None,
             gateway: stage.gateway.parse().expect("a URL"),
