@@ -14,6 +14,8 @@ use serde_json::json;
 
 use crate::support::{Backend, LIMIT, PASSWORD, Person, Setup, System, lives};
 
+const PROGRAMS: [&str; 4] = ["gateway", "auth-svc", "user-svc", "chat-svc"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_summary_says_where_to_go() {
     let system = System::start(Backend::Embedded).await;
@@ -23,7 +25,7 @@ async fn the_summary_says_where_to_go() {
     assert!(output.contains(&system.url("")), "no address of the application");
     assert!(output.contains(&system.url("/admin/")), "no address of the dashboard");
     assert!(output.contains("irongate create-admin"), "no way to the first administrator");
-    for program in ["gateway", "auth-svc", "user-svc", "chat-svc"] {
+    for program in PROGRAMS {
         assert!(output.lines().any(|line| line.starts_with(program)), "no line of {program}");
     }
 }
@@ -140,6 +142,26 @@ fn an_administrator_needs_a_password_that_is_good() {
 
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(text(&refused.stderr).contains("password"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_program_says_how_the_one_that_runs_is() {
+    let system = System::start(Backend::Embedded).await;
+
+    for program in PROGRAMS {
+        let asked = run(&mut system.setup.command(&[program, "--health"]));
+
+        assert!(asked.status.success(), "{program}: {asked:?}");
+        assert!(text(&asked.stdout).contains(r#""status":"ok""#), "{program}: {asked:?}");
+    }
+
+    let setup = system.stopped();
+    for program in PROGRAMS {
+        let asked = run(&mut setup.command(&[program, "--health"]));
+
+        assert_eq!(asked.status.code(), Some(1), "{program}: {asked:?}");
+        assert!(text(&asked.stdout).contains("does not answer"), "{program}: {asked:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,11 @@ pub use config::Settings;
 /// The command line: settings come from the environment.
 #[derive(Debug, clap::Parser)]
 #[command(name = "auth-svc", version, about = "Sign in, tokens, sessions, revocation")]
-pub struct Args {}
+pub struct Args {
+    /// Ask the service that runs here how it is; exit code 0 when it serves
+    #[arg(long)]
+    health: bool,
+}
 
 /// Everything that the rules of this service work on.
 struct Auth {
@@ -82,8 +86,13 @@ struct Auth {
 }
 
 /// Runs the service until a signal; its exit code is the process's.
-pub fn start(Args {}: Args) -> ExitCode {
-    service::main(Program { name: "auth-svc", prefix: Settings::PREFIX }, run)
+pub fn start(Args { health }: Args) -> ExitCode {
+    let program = Program {
+        name: "auth-svc",
+        prefix: Settings::PREFIX,
+        listen: |settings: &Settings| &settings.listen,
+    };
+    service::main(&program, health, run)
 }
 
 /// Runs the service until `shutdown`.

@@ -60,11 +60,20 @@ const NEWS: usize = 1_024;
 /// The command line: settings come from the environment.
 #[derive(Debug, clap::Parser)]
 #[command(name = "chat-svc", version, about = "Rooms and messages")]
-pub struct Args {}
+pub struct Args {
+    /// Ask the service that runs here how it is; exit code 0 when it serves
+    #[arg(long)]
+    health: bool,
+}
 
 /// Runs the service until a signal; its exit code is the process's.
-pub fn start(Args {}: Args) -> ExitCode {
-    service::main(Program { name: "chat-svc", prefix: Settings::PREFIX }, run)
+pub fn start(Args { health }: Args) -> ExitCode {
+    let program = Program {
+        name: "chat-svc",
+        prefix: Settings::PREFIX,
+        listen: |settings: &Settings| &settings.listen,
+    };
+    service::main(&program, health, run)
 }
 
 /// Runs the service until `shutdown`, then says goodbye to its sockets and finishes what is queued.

@@ -2,8 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::Context as _;
 use clap::Subcommand;
-use irongate_shared::config::{ConfigErrors, Env, Platform, ProcessEnv, Source};
+use irongate_shared::{
+    config::{ConfigErrors, Env, Platform, ProcessEnv, Source},
+    health,
+};
 
 use crate::{config::Settings, gateway, snapshot, tls::Certificates};
 
@@ -17,6 +21,9 @@ pub struct Args {
     /// Take over the listening sockets of the gateway that runs; send it SIGQUIT then.
     #[arg(long)]
     upgrade: bool,
+    /// Ask the gateway that runs here how it is; exit code 0 when it serves.
+    #[arg(long)]
+    health: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -38,6 +45,10 @@ pub fn cli(args: Args) -> ExitCode {
     };
     let done = match args.command {
         Some(Command::Check) => check(&source),
+        None if args.health => match ask_health(&source) {
+            Ok(code) => return code,
+            Err(why) => Err(why),
+        },
         None => {
             let format = Platform::from_env(&ProcessEnv).map(|platform| platform.log).unwrap_or_default();
             irongate_shared::telemetry::start(format, &ProcessEnv);
@@ -52,6 +63,14 @@ pub fn cli(args: Args) -> ExitCode {
             ExitCode::from(if is_configuration { 2 } else { 1 })
         }
     }
+}
+
+/// The plain listener answers `/health` without TLS; the operators' does too.
+fn ask_health(source: &Source) -> anyhow::Result<ExitCode> {
+    let settings = gateway::read(source, &ProcessEnv)?.settings;
+    let listener = settings.listen.http.first().or(settings.admin.listen.first());
+    let listener = listener.context("neither [listen] http nor [admin] listen: there is nowhere to ask")?;
+    Ok(health::ask(&listener.parse().map_err(anyhow::Error::msg)?))
 }
 
 #[expect(clippy::print_stdout, reason = "the answer to a question that was typed")]

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use irongate_shared::config::{self, ConfigError, ConfigErrors, Env, Listen, Platform, Source};
+use irongate_shared::{
+    config::{self, ConfigError, ConfigErrors, Env, Listen, Platform, Source},
+    health::reachable,
+};
 
 use super::ports::Address;
 
@@ -144,17 +147,6 @@ fn parsed(addresses: &[String], variable: &'static str) -> Result<Vec<Address>, 
         }
     };
     addresses.iter().map(parse).collect()
-}
-
-/// Where to connect for an address to listen on: "any" is no destination.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    match listen {
-        SocketAddr::V4(at) if at.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], at.port())),
-        SocketAddr::V6(at) if at.ip().is_unspecified() => {
-            SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, at.port()))
-        }
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -43,11 +43,20 @@ pub use create_admin::{NewAdmin, create_admin};
 /// The command line: settings come from the environment.
 #[derive(Debug, clap::Parser)]
 #[command(name = "user-svc", version, about = "Registration and profiles")]
-pub struct Args {}
+pub struct Args {
+    /// Ask the service that runs here how it is; exit code 0 when it serves
+    #[arg(long)]
+    health: bool,
+}
 
 /// Runs the service until a signal; its exit code is the process's.
-pub fn start(Args {}: Args) -> ExitCode {
-    service::main(Program { name: "user-svc", prefix: Settings::PREFIX }, run)
+pub fn start(Args { health }: Args) -> ExitCode {
+    let program = Program {
+        name: "user-svc",
+        prefix: Settings::PREFIX,
+        listen: |settings: &Settings| &settings.listen,
+    };
+    service::main(&program, health, run)
 }
 
 /// Runs the service until `shutdown`.

@@ -7,16 +7,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Platform, ProcessEnv, Source},
-    telemetry,
+    config::{self, Listen, Platform, ProcessEnv, Source},
+    health, telemetry,
 };
 
 /// What a program is called, and where its settings come from.
-#[derive(Debug, Clone, Copy)]
-pub struct Program {
+pub struct Program<S> {
     pub name: &'static str,
     /// `IRONGATE_CHAT`
     pub prefix: &'static str,
+    /// Where its settings say that it serves.
+    pub listen: fn(&S) -> &Listen,
 }
 
 /// What a service's `run` gets.
@@ -27,10 +28,11 @@ pub struct Started<S> {
     pub shutdown: CancellationToken,
 }
 
-/// Reads settings and environment, starts logging, runs `run` on actix's system until it returns.
+/// Reads settings and environment, starts logging, runs `run` on actix's system until it returns. With `ask_health`
+/// it asks the process that runs by the same settings instead ([`health::ask`]).
 ///
 /// Exit codes: 2 for settings that cannot be right, 1 for a failure while running.
-pub fn main<S, F>(program: Program, run: impl FnOnce(Started<S>) -> F) -> ExitCode
+pub fn main<S, F>(program: &Program<S>, ask_health: bool, run: impl FnOnce(Started<S>) -> F) -> ExitCode
 where
     S: DeserializeOwned + Serialize + Default,
     F: Future<Output = anyhow::Result<()>>,
@@ -38,6 +40,9 @@ where
     crate::install_crypto_provider();
     let source = Source { file: None, required: false, prefix: program.prefix };
     let settings = config::load::<S>(&source, &ProcessEnv);
+    if let (true, Ok(loaded)) = (ask_health, &settings) {
+        return health::ask((program.listen)(&loaded.settings));
+    }
     let platform = Platform::from_env(&ProcessEnv);
     let (loaded, platform) = match (settings, platform) {
         (Ok(loaded), Ok(platform)) => (loaded, platform),

@@ -3,6 +3,8 @@
 //! `GET /health` means *ready*: it asks the real dependencies, all at once and with a time limit. `GET /health/live`
 //! means *alive* and asks nothing. Gateway, compose and the dashboard read the same document.
 
+mod ask;
+
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -14,6 +16,8 @@ use std::{
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+
+pub use ask::{ask, reachable};
 
 /// How long one dependency may take to answer.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
