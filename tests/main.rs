@@ -6,6 +6,7 @@
 //! | `edge.rs` | what any HTTP client sees at the two ports: redirect, certificate, health, problem answers |
 //! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
 //! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
+//! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
 //! | `documents.rs` | that README and `docs/` name only what is there |
 //! | `support/` | the system under test and the people in front of it, in the field's own verbs |
@@ -21,6 +22,7 @@
 )]
 
 mod browser;
+mod deployed;
 mod documents;
 mod edge;
 mod faults;

@@ -18,12 +18,14 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest as _, http::HeaderValue},
 };
 
-use super::{System, system::LIMIT};
+use super::{Site, system::LIMIT};
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
 pub(crate) struct Chat {
     socket: Socket,
+    /// The replica of chat-svc at the other end.
+    pub(crate) replica: String,
     /// What has come, for the message of a failure.
     seen: Vec<Value>,
     last_id: u64,
@@ -32,10 +34,10 @@ pub(crate) struct Chat {
 impl Chat {
     /// Connects as a client does, with the token in a header: as often as chat-svc is said to be away, and waits for
     /// the greeting.
-    pub(crate) async fn open(system: &System, token: &str) -> Self {
+    pub(crate) async fn open(site: &impl Site, token: &str) -> Self {
         let start = Instant::now();
         let socket = loop {
-            match Self::upgrade(system, token).await {
+            match Self::upgrade(site, token).await {
                 Ok(socket) => break socket,
                 Err(Error::Http(refused)) if refused.status() == 503 && start.elapsed() < LIMIT => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -43,13 +45,13 @@ impl Chat {
                 Err(why) => panic!("no WebSocket: {why:?}"),
             }
         };
-        let mut chat = Self { socket, seen: Vec::new(), last_id: 0 };
-        chat.next("hello").await;
+        let mut chat = Self { socket, replica: String::new(), seen: Vec::new(), last_id: 0 };
+        chat.replica = chat.next("hello").await["srv"].as_str().unwrap().to_owned();
         chat
     }
 
-    async fn upgrade(system: &System, token: &str) -> Result<Socket, Error> {
-        let port = system.setup.https;
+    async fn upgrade(site: &impl Site, token: &str) -> Result<Socket, Error> {
+        let port = site.https();
         let mut request = format!("wss://localhost:{port}/chat/ws").into_client_request()?;
         let headers = request.headers_mut();
         headers.insert("sec-websocket-protocol", HeaderValue::from_static("chat.v1.json"));
@@ -57,7 +59,7 @@ impl Chat {
 
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(trusting(&system.authority())).connect(name, stream).await?;
+        let stream = TlsConnector::from(trusting(&site.authority())).connect(name, stream).await?;
         Ok(client_async(request, stream).await?.0)
     }
 

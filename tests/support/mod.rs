@@ -5,6 +5,7 @@ mod chat;
 mod diary;
 mod person;
 mod road;
+mod site;
 mod system;
 
 pub(crate) use answer::Answer;
@@ -12,4 +13,5 @@ pub(crate) use chat::Chat;
 pub(crate) use diary::Diary;
 pub(crate) use person::{PASSWORD, Person};
 pub(crate) use road::Road;
+pub(crate) use site::{Deployed, Site};
 pub(crate) use system::{Backend, LIMIT, Service, Setup, System, lives};

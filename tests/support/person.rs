@@ -3,7 +3,7 @@
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use super::{Answer, Chat, System};
+use super::{Answer, Chat, Site};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -15,49 +15,49 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    pub(crate) fn new(system: &System, name: &str) -> Self {
-        Self { name: name.to_owned(), token: String::new(), client: system.browserlike() }
+    pub(crate) fn new(site: &impl Site, name: &str) -> Self {
+        Self { name: name.to_owned(), token: String::new(), client: site.browserlike() }
     }
 
-    pub(crate) async fn register(&self, system: &System) -> Answer {
+    pub(crate) async fn register(&self, site: &impl Site) -> Answer {
         let Self { name, .. } = self;
         let person = json!({"username": name, "email": format!("{name}@example.org"), "password": PASSWORD});
-        self.send(system, Method::POST, "/user/register", Some(&person)).await
+        self.send(site, Method::POST, "/user/register", Some(&person)).await
     }
 
     /// Signs in as a browser does: the access token in hand, the refresh token in a cookie.
-    pub(crate) async fn sign_in(mut self, system: &System) -> Self {
+    pub(crate) async fn sign_in(mut self, site: &impl Site) -> Self {
         let login = json!({"username": self.name, "password": PASSWORD});
-        let granted = self.send(system, Method::POST, "/auth/login", Some(&login)).await.expect(200).json();
+        let granted = self.send(site, Method::POST, "/auth/login", Some(&login)).await.expect(200).json();
         self.token = granted["access_token"].as_str().unwrap().to_owned();
         self
     }
 
     /// A fresh access token for the refresh token in the cookie.
-    pub(crate) async fn refresh(&self, system: &System) -> Answer {
-        self.send(system, Method::POST, "/auth/refresh", Some(&json!({}))).await
+    pub(crate) async fn refresh(&self, site: &impl Site) -> Answer {
+        self.send(site, Method::POST, "/auth/refresh", Some(&json!({}))).await
     }
 
-    pub(crate) async fn get(&self, system: &System, path: &str) -> Answer {
-        self.send(system, Method::GET, path, None).await
+    pub(crate) async fn get(&self, site: &impl Site, path: &str) -> Answer {
+        self.send(site, Method::GET, path, None).await
     }
 
-    pub(crate) async fn post(&self, system: &System, path: &str, json: &Value) -> Answer {
-        self.send(system, Method::POST, path, Some(json)).await
+    pub(crate) async fn post(&self, site: &impl Site, path: &str, json: &Value) -> Answer {
+        self.send(site, Method::POST, path, Some(json)).await
     }
 
-    pub(crate) async fn put(&self, system: &System, path: &str) -> Answer {
-        self.send(system, Method::PUT, path, None).await
+    pub(crate) async fn put(&self, site: &impl Site, path: &str) -> Answer {
+        self.send(site, Method::PUT, path, None).await
     }
 
     pub(crate) async fn send(
         &self,
-        system: &System,
+        site: &impl Site,
         method: Method,
         path: &str,
         json: Option<&Value>,
     ) -> Answer {
-        let url = system.url(path);
+        let url = site.url(path);
         let mut request = self.client.request(method.clone(), &url);
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
@@ -70,18 +70,17 @@ impl Person {
     }
 
     /// Creates a public room and gives its id.
-    pub(crate) async fn create_room(&self, system: &System, name: &str) -> String {
-        let room =
-            self.post(system, "/chat/rooms", &json!({"kind": "public", "name": name})).await.expect(201);
+    pub(crate) async fn create_room(&self, site: &impl Site, name: &str) -> String {
+        let room = self.post(site, "/chat/rooms", &json!({"kind": "public", "name": name})).await.expect(201);
         room.json()["id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn join(&self, system: &System, room: &str) {
-        self.put(system, &format!("/chat/rooms/{room}/members/me")).await.expect(200);
+    pub(crate) async fn join(&self, site: &impl Site, room: &str) {
+        self.put(site, &format!("/chat/rooms/{room}/members/me")).await.expect(200);
     }
 
     /// An open WebSocket, greeted.
-    pub(crate) async fn chat(&self, system: &System) -> Chat {
-        Chat::open(system, &self.token).await
+    pub(crate) async fn chat(&self, site: &impl Site) -> Chat {
+        Chat::open(site, &self.token).await
     }
 }

@@ -11,12 +11,12 @@ use std::{
 
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
 use irongate_test_servers::{Database, Postgres, Redis, SmallDisk, eventually, free_port, wait_until};
-use reqwest::{Certificate, Client, Method};
+use reqwest::{Client, Method};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, Person};
+use super::{Answer, Person, site::browserlike};
 
 /// A debug build, four programs and a cold machine: nothing here is about speed.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -220,14 +220,7 @@ impl System {
 
     /// A client that trusts the system's own authority and nobody else, keeps cookies, follows no redirect.
     pub(crate) fn browserlike(&self) -> Client {
-        let authority = Certificate::from_pem(&self.authority()).unwrap();
-        Client::builder()
-            .tls_certs_only([authority])
-            .redirect(reqwest::redirect::Policy::none())
-            .cookie_store(true)
-            .timeout(LIMIT)
-            .build()
-            .unwrap()
+        browserlike(&self.authority())
     }
 
     /// The authority's certificate, as PEM.

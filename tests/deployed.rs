@@ -1,0 +1,168 @@
+//! A system that runs already, in containers or elsewhere, through its one port.
+//!
+//! `deploy/try-compose` starts such a system and runs these; by themselves they have nothing to talk to:
+//!
+//! ```text
+//! IRONGATE_SYSTEM_URL=https://localhost:25443 IRONGATE_SYSTEM_AUTHORITY=authority.pem \
+//!     cargo test --test system -- --ignored deployed::
+//! ```
+
+use std::{
+    collections::BTreeSet,
+    env,
+    time::{Duration, Instant},
+};
+
+use irongate_test_servers::eventually;
+use reqwest::{Method, Version};
+use serde_json::json;
+
+use crate::support::{Answer, Deployed, LIMIT, Person, Site as _};
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a system that runs already"]
+async fn everything_is_healthy_behind_one_port() {
+    let site = Deployed::from_env();
+    let visitor = Person::new(&site, "visitor");
+
+    let page = visitor.get(&site, "/").await.expect(200);
+    assert_eq!(page.version, Version::HTTP_2);
+    assert!(page.body.contains("Irongate"), "{page}");
+    eventually("every service to be well", LIMIT, || async {
+        visitor.get(&site, "/health").await.json()["status"] == "ok"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a system that runs already"]
+async fn a_session_is_opened_renewed_and_closed() {
+    let site = Deployed::from_env();
+    let ann = newcomer(&site).await;
+
+    let renewed = ann.refresh(&site).await.expect(200).json();
+    assert_ne!(renewed["access_token"], ann.token);
+    ann.send(&site, Method::POST, "/auth/logout", None).await.expect(204);
+
+    ann.refresh(&site).await.problem(401);
+    ann.get(&site, "/user/me").await.problem(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a system that runs already"]
+async fn services_tell_each_other_what_happened() {
+    let site = Deployed::from_env();
+    let ann = newcomer(&site).await;
+
+    let change = json!({"display_name": "Ann Lee"});
+    ann.send(&site, Method::PATCH, "/user/me", Some(&change)).await.expect(200);
+
+    // user-svc reaches auth-svc through the gateway, whose certificate it must trust.
+    eventually("a sign-in that knows the new name", LIMIT, || async {
+        ann.refresh(&site).await.expect(200).json()["user"]["display_name"] == "Ann Lee"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a system that runs already"]
+async fn people_at_different_replicas_hear_each_other() {
+    let site = Deployed::from_env();
+    let wanted: usize = env::var("IRONGATE_SYSTEM_REPLICAS").map_or(1, |count| count.parse().unwrap());
+    let ann = newcomer(&site).await;
+    let room = ann.create_room(&site, &unique("harbour")).await;
+
+    let mut replicas = BTreeSet::new();
+    let mut sockets = Vec::new();
+    let began = Instant::now();
+    // A replica that has just come gets its share only slowly.
+    while replicas.len() < wanted {
+        assert!(began.elapsed() < LIMIT, "only these were reached: {replicas:?}");
+        let bob = newcomer(&site).await;
+        bob.join(&site, &room).await;
+        let mut socket = bob.chat(&site).await;
+        socket.join(&room, None).await;
+        if replicas.insert(socket.replica.clone()) {
+            sockets.push(socket);
+        }
+    }
+
+    for at in 0..sockets.len() {
+        let text = format!("from {at}");
+        sockets[at].say(&room, &text).await;
+        for socket in &mut sockets {
+            socket.hears(&text).await;
+        }
+    }
+}
+
+/// For as many seconds as `IRONGATE_SYSTEM_SECONDS` says; whoever runs this breaks things meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a system that runs already"]
+async fn a_conversation_loses_and_doubles_nothing_that_was_acknowledged() {
+    let site = Deployed::from_env();
+    let seconds = env::var("IRONGATE_SYSTEM_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
+    let ann = newcomer(&site).await;
+    let room = ann.create_room(&site, &unique("diary")).await;
+    let path = format!("/chat/rooms/{room}/messages");
+    let mut client = site.browserlike();
+
+    let mut acknowledged = Vec::new();
+    let (mut refused, mut longest) = (0, Duration::ZERO);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        let body = format!("page {}", acknowledged.len());
+        let message = json!({"cid": format!("page-{}", acknowledged.len()), "body": body});
+        let began = Instant::now();
+        // What a client must do: send it again under its own name until it is acknowledged.
+        loop {
+            assert!(began.elapsed() < LIMIT, "{body} is not acknowledged");
+            let sent = client.post(site.url(&path)).bearer_auth(&ann.token).json(&message).send().await;
+            match sent {
+                Ok(answer) if answer.status() == 201 => break,
+                Ok(answer) => {
+                    let answer = Answer::read(body.clone(), answer).await;
+                    assert!(matches!(answer.status.as_u16(), 502..=504), "{answer}");
+                    refused += 1;
+                }
+                // The gateway itself is away.
+                Err(_) => {
+                    client = site.browserlike();
+                    refused += 1;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        longest = longest.max(began.elapsed());
+        acknowledged.push(body);
+        // As somebody types: within the limit of messages.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    eprintln!(
+        "{} messages acknowledged, {refused} attempts in vain, the longest wait {longest:.1?}",
+        acknowledged.len()
+    );
+
+    let mut stored = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = ann.get(&site, &format!("{path}?after={after}&limit=100")).await.expect(200).json();
+        let items = page["items"].as_array().unwrap();
+        let Some(last) = items.last() else { break };
+        after = last["seq"].as_u64().unwrap();
+        stored.extend(items.iter().map(|message| message["body"].as_str().unwrap().to_owned()));
+    }
+    assert_eq!(stored, acknowledged);
+}
+
+async fn newcomer(site: &Deployed) -> Person {
+    let person = Person::new(site, &unique("ann"));
+    person.register(site).await.expect(201);
+    person.sign_in(site).await
+}
+
+/// Names that an earlier run over the same data has not taken.
+fn unique(name: &str) -> String {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    format!("{name}-{}", id.get(id.len() - 12..).unwrap())
+}
