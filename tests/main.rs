@@ -8,6 +8,7 @@
 //! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
 //! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
+//! | `operators.rs` | that rules, dashboard and manual for operators fit the programs |
 //! | `documents.rs` | that README and `docs/` name only what is there |
 //! | `support/` | the system under test and the people in front of it, in the field's own verbs |
 //!
@@ -27,5 +28,6 @@ mod documents;
 mod edge;
 mod faults;
 mod journey;
+mod operators;
 mod start_stop;
 mod support;
