@@ -63,22 +63,22 @@ FROM runtime AS gateway
 COPY gateway.toml .
 COPY static static
 COPY --from=build /usr/local/bin/irongate-gateway /usr/local/bin/
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-gateway", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-gateway", "--health"]
 CMD ["irongate-gateway"]
 
 FROM runtime AS auth-svc
 COPY --from=build /usr/local/bin/irongate-auth-svc /usr/local/bin/
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-auth-svc", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-auth-svc", "--health"]
 CMD ["irongate-auth-svc"]
 
 FROM runtime AS user-svc
 COPY --from=build /usr/local/bin/irongate-user-svc /usr/local/bin/
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-user-svc", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-user-svc", "--health"]
 CMD ["irongate-user-svc"]
 
 FROM runtime AS chat-svc
 COPY --from=build /usr/local/bin/irongate-chat-svc /usr/local/bin/
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-chat-svc", "health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["irongate-chat-svc", "--health"]
 CMD ["irongate-chat-svc"]
 
 # The command itself, for `irongate create-admin` beside a running system.
