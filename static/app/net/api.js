@@ -2,7 +2,8 @@
  * Every endpoint that the application uses, as one function each. With `session.js` and `chat.js` the only file that
  * knows URLs; what a function returns is the service's own shape.
  */
-import { exchange, Problem } from './http.js';
+import { exchange, fetchFile, Problem, sendFile } from './http.js';
+import { makePasskey, showPasskey } from './passkeys.js';
 import { Session } from './session.js';
 
 /**
@@ -14,9 +15,10 @@ import { Session } from './session.js';
  *            peer?: Profile,
  *            last_message?: {seq: number, from: string, ts: string, body: string | null}}} RoomSummary
  * @typedef {{emoji: string, users: string[]}} Reaction
+ * @typedef {{id: string, name: string, content_type: string, size: number, width: number | null, height: number | null}} Attachment
  * @typedef {{room: string, seq: number, from: string, from_name?: string, cid: string, ts: string,
  *            body: string | null, reply_to: number | null, edited_at?: string, deleted?: boolean,
- *            reactions?: Reaction[]}} Message
+ *            reactions?: Reaction[], attachments?: Attachment[]}} Message
  * @typedef {Membership & {user: Profile}} Member
  * @typedef {{id: string, created_at: string, last_used_at: string, ip: string, user_agent: string,
  *            current: boolean}} SignedInDevice
@@ -32,13 +34,16 @@ export const session = new Session();
  * @param {string} path
  * @param {import('./http.js').Options} [options]
  */
-async function signed(method, path, options = {}) {
+const signed = (method, path, options = {}) => withToken((token) => exchange(method, path, { ...options, token }));
+
+/** @template T @param {(token: string) => Promise<T>} ask @returns {Promise<T>} */
+async function withToken(ask) {
   try {
-    return await exchange(method, path, { ...options, token: await session.token() });
+    return await ask(await session.token());
   } catch (error) {
     // The token was good by its times, so it was revoked or its key is gone: one new token decides which.
     if (!(error instanceof Problem) || error.status !== 401 || !session.user) throw error;
-    return exchange(method, path, { ...options, token: await session.token({ fresh: true }) });
+    return ask(await session.token({ fresh: true }));
   }
 }
 
@@ -168,6 +173,20 @@ export const unmute = (id, user) => signed('DELETE', `${roomPath(id)}/mutes/${en
 /** @param {{text: string, room?: string | null, cursor?: string | null, signal?: AbortSignal}} wanted @returns {Promise<Page<Message>>} */
 export const findMessages = ({ text, room: id, cursor, signal }) => get('/chat/search', { q: text, room: id, cursor, limit: 30 }, signal);
 
+// Files
+
+/**
+ * Takes a file to the server, for a message to come.
+ * @param {string} id of the room
+ * @param {File} file
+ * @param {{signal: AbortSignal, onProgress: (part: number) => void}} options
+ * @returns {Promise<Attachment>}
+ */
+export const uploadFile = (id, file, options) => withToken((token) => sendFile(`${roomPath(id)}/attachments${search({ name: file.name.slice(0, 200) })}`, file, { ...options, token }));
+
+/** @param {string} id @param {AbortSignal} [signal] */
+export const attachment = (id, signal) => withToken((token) => fetchFile(`/chat/attachments/${encodeURIComponent(id)}`, { token, signal }));
+
 // Security of the account
 
 /** @returns {Promise<Page<SignedInDevice>>} */
@@ -215,7 +234,7 @@ export const presence = (id) => get(`${roomPath(id)}/presence`);
 // The second factor
 
 /**
- * @typedef {{totp: boolean, recovery_codes_left: number}} SecondFactor
+ * @typedef {{totp: boolean, passkeys: number, recovery_codes_left: number}} SecondFactor
  * @typedef {{secret: string, otpauth_url: string}} TotpSetup
  */
 
@@ -235,6 +254,40 @@ export const confirmTotp = async (code) => (await signed('POST', '/auth/mfa/totp
 
 /** @param {string} code */
 export const endTotp = (code) => signed('DELETE', '/auth/mfa/totp', { json: { code } });
+
+// Passkeys
+
+/** @typedef {{id: string, name: string, created_at: string, last_used_at: string | null}} Passkey */
+
+/** @returns {Promise<Page<Passkey>>} */
+export const passkeys = () => get('/auth/passkeys');
+
+/** Makes a passkey on this device. Who had no second factor gets recovery codes with it, shown once. @param {string} name @returns {Promise<Passkey & {recovery_codes?: string[]}>} */
+export async function addPasskey(name) {
+  const { body: { ceremony, public_key: options } } = await signed('POST', '/auth/passkeys/register/start');
+  const credential = await makePasskey(options.publicKey ?? options);
+  return (await signed('POST', '/auth/passkeys/register/finish', { json: { ceremony, name, credential } })).body;
+}
+
+/** @param {string} id @param {string} name */
+export const renamePasskey = (id, name) => signed('PATCH', `/auth/passkeys/${encodeURIComponent(id)}`, { json: { name } });
+
+/** @param {string} id */
+export const endPasskey = (id) => signed('DELETE', `/auth/passkeys/${encodeURIComponent(id)}`);
+
+/** Signs in without a name or a password. */
+export async function signInByPasskey() {
+  const { body: { ceremony, public_key: options } } = await exchange('POST', '/auth/passkeys/login/start', { json: {} });
+  const credential = await showPasskey(options.publicKey ?? options);
+  session.adopt((await exchange('POST', '/auth/passkeys/login/finish', { json: { ceremony, credential } })).body);
+}
+
+/** Finishes a sign-in with a passkey instead of a code. @param {string} mfa_token */
+export async function provePasskey(mfa_token) {
+  const { body: { ceremony, public_key: options } } = await exchange('POST', '/auth/mfa/passkey/start', { json: { mfa_token } });
+  const credential = await showPasskey(options.publicKey ?? options);
+  session.adopt((await exchange('POST', '/auth/mfa/verify', { json: { mfa_token, passkey: { ceremony, credential } } })).body);
+}
 
 /** @param {string} token from the mail */
 export const verifyEmail = (token) => exchange('POST', '/auth/email/verify', { json: { token } });

@@ -147,9 +147,9 @@ export class ChatClient extends EventTarget {
     return this.#rooms.get(room)?.after;
   }
 
-  /** @param {string} room @param {{cid: string, body: string, reply_to?: number | null, att?: string[]}} message */
-  send(room, { cid, body, reply_to, att }) {
-    return this.#command({ t: 'send', room, cid, body, ...(reply_to ? { reply_to } : {}), ...(att?.length ? { att } : {}) });
+  /** @param {string} room @param {{cid: string, body: string, reply_to?: number | null, attachments?: string[]}} message `attachments`: ids of uploads */
+  send(room, { cid, body, reply_to, attachments }) {
+    return this.#command({ t: 'send', room, cid, body, ...(reply_to ? { reply_to } : {}), ...(attachments?.length ? { attachments } : {}) });
   }
 
   /** @param {string} room @param {number} seq @param {string} body */

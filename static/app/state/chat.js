@@ -11,6 +11,8 @@ import { dropDrafts } from './drafts.js';
 import { forgetPeople, forgetPresence, meet, nameOf, noticePresence, person } from './people.js';
 import { forget, forgetRooms, know, rooms, roomsState } from './rooms.js';
 import { mentionsMe, myId, phase, user } from './session.js';
+import { gist } from './timeline.js';
+import { dropUploads } from './uploads.js';
 
 /**
  * @typedef {import('./rooms.js').Room} Room
@@ -64,6 +66,7 @@ function stop() {
   forgetRooms();
   forgetPeople();
   dropDrafts();
+  dropUploads();
 }
 
 effect(() => { if (user.value) meet(user.value); });
@@ -154,13 +157,14 @@ on('signal', (frame) => {
 /** @param {Room} room @param {Frame} message */
 function heard(room, message) {
   const { seq, from, ts, body } = /** @type {any} */ (message);
+  const text = gist(/** @type {any} */ (message));
   room.summary.value = { ...room.summary.value, last_message: { seq, from, ts, body } };
   room.typing.value = room.typing.value.filter((id) => id !== from);
   if (from === myId.value) return;
   noticePresence(from, room.id, true);
   if (attended.value === room.id) {
     markRead(room);
-    announcement.value = `${nameOf(person(from).value)}: ${body}`;
+    announcement.value = `${nameOf(person(from).value)}: ${text}`;
     return;
   }
   room.unread.value += 1;
@@ -168,7 +172,7 @@ function heard(room, message) {
   if (isForMe) room.mentions.value += 1;
   if (isForMe || room.summary.value.kind === 'dm') {
     const author = person(from).value;
-    alert({ room: room.id, title: isForMe ? `${nameOf(author)} in ${room.title.value}` : nameOf(author), text: body, icon: author.avatar_url });
+    alert({ room: room.id, title: isForMe ? `${nameOf(author)} in ${room.title.value}` : nameOf(author), text, icon: author.avatar_url });
   }
 }
 
@@ -295,21 +299,21 @@ export function markRead(room) {
 
 // Writing
 
-/** @param {Room} room @param {string} body @param {number | null} replyTo */
-export function send(room, body, replyTo) {
-  deliver(room, { cid: crypto.randomUUID(), body, reply_to: replyTo });
+/** @param {Room} room @param {string} body @param {number | null} replyTo @param {api.Attachment[]} [attachments] uploaded before */
+export function send(room, body, replyTo, attachments = []) {
+  deliver(room, { cid: crypto.randomUUID(), body, reply_to: replyTo, attachments });
 }
 
 /** @param {Room} room @param {import('./timeline.js').Unconfirmed} message */
 export const resend = (room, message) => deliver(room, message);
 
-/** @param {Room} room @param {{cid: string, body: string | null, reply_to: number | null}} message */
-function deliver(room, { cid, body, reply_to }) {
+/** @param {Room} room @param {{cid: string, body: string | null, reply_to: number | null, attachments?: api.Attachment[]}} message */
+function deliver(room, { cid, body, reply_to, attachments = [] }) {
   room.timeline.expect({
-    room: room.id, seq: 0, from: myId.value, cid, ts: new Date().toISOString(), body, reply_to, state: 'sending',
+    room: room.id, seq: 0, from: myId.value, cid, ts: new Date().toISOString(), body, reply_to, attachments, state: 'sending',
   });
   // The message itself comes back as an event and takes the place of this one; the answer only matters when it is no.
-  client.send(room.id, { cid, body: body ?? '', reply_to }).catch((error) => room.timeline.refuse(cid, error.message));
+  client.send(room.id, { cid, body: body ?? '', reply_to, attachments: attachments.map(({ id }) => id) }).catch((error) => room.timeline.refuse(cid, error.message));
 }
 
 /** @param {Room} room @param {number} seq @param {string} body */

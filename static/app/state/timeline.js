@@ -137,6 +137,12 @@ export class Timeline {
   }
 }
 
+/** A message in one line, for where there is no more room. @param {Pick<Message, 'body' | 'deleted' | 'attachments'>} message */
+export function gist({ body, deleted, attachments }) {
+  if (deleted) return 'Deleted message';
+  return body?.replace(/\s+/g, ' ') || (attachments ?? []).map(({ name }) => name).join(', ');
+}
+
 /** The place of `seq` in the list, or where it would stand. @param {readonly Message[]} items @param {number} seq */
 export function indexOf(items, seq) {
   let low = 0;
@@ -163,7 +169,7 @@ function changed(message, frame) {
   switch (frame.t) {
     // Deleted since: the event that says so follows.
     case 'edit': return frame.body === null ? message : { ...message, body: frame.body, edited_at: frame.ts ?? new Date().toISOString() };
-    case 'del': return { ...message, body: null, deleted: true, reactions: [] };
+    case 'del': return { ...message, body: null, deleted: true, reactions: [], attachments: [] };
     case 'react': return { ...message, reactions: reacted(message.reactions ?? [], frame.emoji, frame.from, frame.on) };
     default: return message;
   }

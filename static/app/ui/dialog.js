@@ -3,8 +3,8 @@ import { useEffect, useId, useRef } from 'preact/hooks';
 import { html } from '../html.js';
 import { Icon } from './icon.js';
 
-/** @param {{title: string, onClose: () => void, children: any, wide?: boolean}} props */
-export function Dialog({ title, onClose, children, wide = false }) {
+/** @param {{title: string, onClose: () => void, children: any, wide?: boolean, full?: boolean}} props `full`: as large as the window */
+export function Dialog({ title, onClose, children, wide = false, full = false }) {
   /** @type {{current: HTMLDialogElement | null}} */
   const dialog = useRef(null);
   const id = useId();
@@ -15,7 +15,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
     return () => { if (before?.isConnected) before.focus(); };
   }, []);
   return html`
-    <dialog ref=${dialog} class="dialog ${wide ? 'is-wide' : ''}" aria-labelledby=${id}
+    <dialog ref=${dialog} class="dialog ${wide ? 'is-wide' : ''} ${full ? 'is-full' : ''}" aria-labelledby=${id}
       onCancel=${(/** @type {Event} */ event) => { event.preventDefault(); onClose(); }}
       onMouseDown=${(/** @type {MouseEvent} */ event) => { if (event.target === dialog.current) onClose(); }}>
       <div class="dialog-body">

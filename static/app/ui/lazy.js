@@ -12,10 +12,19 @@ const waiting = [];
 /** Some browsers (Safari) have no idle callback; a moment later is good enough there. */
 const whenIdle = window.requestIdleCallback ?? ((/** @type {() => void} */ call) => setTimeout(call, 1_000));
 
-/** Loads what is not loaded yet, one file after the other, in idle moments. */
+/** The first view has the network to itself for this long. */
+const FIRST_VIEW_MS = 2_000;
+
+/** Loads what is not loaded yet, once the first view is there. @returns {() => void} takes the order back */
 export function loadTheRest() {
+  const timer = setTimeout(loadNext, FIRST_VIEW_MS);
+  return () => clearTimeout(timer);
+}
+
+/** One file after the other, in idle moments. */
+function loadNext() {
   const load = waiting.shift();
-  if (load) whenIdle(() => load().catch(() => {}).finally(loadTheRest));
+  if (load) whenIdle(() => load().catch(() => {}).finally(loadNext));
 }
 
 /**

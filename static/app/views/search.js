@@ -5,6 +5,7 @@ import * as api from '../net/api.js';
 import { go, query, withQuery } from '../router.js';
 import { nameOf, person } from '../state/people.js';
 import { myDirects, myRooms, rooms } from '../state/rooms.js';
+import { gist } from '../state/timeline.js';
 import { Avatar } from '../ui/avatar.js';
 import { Empty, Failed, Loading } from '../ui/faces.js';
 import { Icon } from '../ui/icon.js';
@@ -83,7 +84,7 @@ function Hit({ message, wanted }) {
         <${Avatar} id=${message.from} />
         <span class="hit-text">
           <span class="hit-head"><strong>${nameOf(person(message.from).value)}</strong> in ${room?.title.value ?? 'a room'} <time datetime=${message.ts} title=${full(message.ts)}>${dayName(message.ts)}, ${clock(message.ts)}</time></span>
-          <span class="hit-body">${highlighted(message.body ?? '', wanted)}</span>
+          <span class="hit-body">${highlighted(gist(message), wanted)}</span>
         </span>
       </a>
     </li>`;

@@ -1,9 +1,11 @@
-/** Signing in: name and password, and then the second factor where there is one. */
+/** Signing in: with a passkey alone, or name and password, and then the second factor where there is one. */
 import { useState } from 'preact/hooks';
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
+import { hasPasskeys } from '../../net/passkeys.js';
 import { path } from '../../router.js';
 import { Field } from '../../ui/field.js';
+import { Icon } from '../../ui/icon.js';
 import { FormError } from './form-error.js';
 import { onward } from './entry.js';
 
@@ -21,19 +23,24 @@ function Password({ onChallenge }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {unknown} */ (null));
 
-  /** @param {Event} event */
-  async function submit(event) {
-    event.preventDefault();
+  /** @param {() => Promise<void>} way */
+  async function enter(way) {
     setBusy(true);
     setError(null);
     try {
-      onChallenge(await api.signIn(username.trim(), password));
+      await way();
     } catch (problem) {
       setError(problem);
       setPassword('');
     } finally {
       setBusy(false);
     }
+  }
+
+  /** @param {Event} event */
+  function submit(event) {
+    event.preventDefault();
+    enter(async () => onChallenge(await api.signIn(username.trim(), password)));
   }
 
   return html`
@@ -44,14 +51,32 @@ function Password({ onChallenge }) {
       <${Field} label="Username or e-mail" name="username" value=${username} onInput=${setUsername} autocomplete="username" autocapitalize="none" spellcheck=${false} required autofocus />
       <${Field} label="Password" name="password" type="password" value=${password} onInput=${setPassword} autocomplete="current-password" required />
       <button class="button is-primary is-wide" disabled=${busy}>${busy ? 'Signing in…' : 'Sign in'}</button>
+      ${hasPasskeys && html`<button type="button" class="button is-wide" disabled=${busy} onClick=${() => enter(api.signInByPasskey)}><${Icon} name="key" size=${18} />Sign in with a passkey</button>`}
       <p class="card-foot"><a href="/forgot">Forgot your password?</a></p>
       <p class="card-foot">New here? <a href=${onward('/register')}>Create an account</a></p>
     </form>`;
 }
 
+/** @typedef {'passkey' | 'totp' | 'recovery'} Way */
+
+/** @type {Record<Way, {title: string, lead: string, other: string}>} */
+const WAYS = {
+  passkey: { title: 'Second factor', lead: 'Your browser asks for the passkey that you made here.', other: 'Use a passkey' },
+  totp: { title: 'Second factor', lead: 'The six digits that your authenticator app shows right now.', other: 'Use the app' },
+  recovery: { title: 'Recovery code', lead: 'One of the codes you saved when you turned the second factor on. Each works once.', other: 'Use a recovery code' },
+};
+
+/** @param {string[]} methods @returns {Way[]} */
+const waysOf = (methods) => [
+  ...(methods.includes('passkey') && hasPasskeys ? [/** @type {const} */ ('passkey')] : []),
+  ...(methods.includes('totp') ? [/** @type {const} */ ('totp')] : []),
+  'recovery',
+];
+
 /** @param {{challenge: import('../../net/session.js').Challenge, onBack: () => void}} props */
 function SecondFactor({ challenge, onBack }) {
-  const [recovery, setRecovery] = useState(!challenge.methods.includes('totp'));
+  const ways = waysOf(challenge.methods);
+  const [way, setWay] = useState(ways[0]);
   const [code, setCode] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState(/** @type {unknown} */ (null));
@@ -62,7 +87,8 @@ function SecondFactor({ challenge, onBack }) {
     setBusy(true);
     setError(null);
     try {
-      await api.proveSecondFactor(challenge.mfa_token, code.replaceAll(/\s/g, ''));
+      if (way === 'passkey') await api.provePasskey(challenge.mfa_token);
+      else await api.proveSecondFactor(challenge.mfa_token, code.replaceAll(/\s/g, ''));
     } catch (problem) {
       setError(problem);
       setCode('');
@@ -70,17 +96,26 @@ function SecondFactor({ challenge, onBack }) {
     }
   }
 
+  /** @param {Way} next */
+  function choose(next) {
+    setWay(next);
+    setCode('');
+    setError(null);
+  }
+
+  const { title, lead } = WAYS[way];
   return html`
     <form class="card" onSubmit=${submit}>
-      <h1>${recovery ? 'Recovery code' : 'Second factor'}</h1>
-      <p class="lead">${recovery ? 'One of the codes you saved when you turned the second factor on. Each works once.' : 'The six digits that your authenticator app shows right now.'}</p>
+      <h1>${title}</h1>
+      <p class="lead">${lead}</p>
       <${FormError} error=${error} />
-      <${Field} key=${recovery} label=${recovery ? 'Recovery code' : 'Code'} name="code" value=${code} onInput=${setCode} required autofocus autocomplete="one-time-code" autocapitalize="none" spellcheck=${false}
-        inputmode=${recovery ? 'text' : 'numeric'} />
-      <button class="button is-primary is-wide" disabled=${busy || !code.trim()}>${busy ? 'Checking…' : 'Go on'}</button>
+      ${way !== 'passkey' && html`
+        <${Field} key=${way} label=${way === 'recovery' ? 'Recovery code' : 'Code'} name="code" value=${code} onInput=${setCode} required autofocus autocomplete="one-time-code" autocapitalize="none" spellcheck=${false}
+          inputmode=${way === 'recovery' ? 'text' : 'numeric'} />`}
+      <button class="button is-primary is-wide" disabled=${busy || (way !== 'passkey' && !code.trim())}>${busy ? 'Checking…' : way === 'passkey' ? 'Use your passkey' : 'Go on'}</button>
       <p class="card-foot card-row">
         <button type="button" class="link" onClick=${onBack}>Back</button>
-        <button type="button" class="link" onClick=${() => { setRecovery(!recovery); setCode(''); setError(null); }}>${recovery ? 'Use the app instead' : 'Use a recovery code'}</button>
+        ${ways.filter((other) => other !== way).map((other) => html`<button type="button" class="link" key=${other} onClick=${() => choose(other)}>${WAYS[other].other}</button>`)}
       </p>
     </form>`;
 }

@@ -6,9 +6,11 @@ import { draft, keepDraft } from '../../state/drafts.js';
 import { notifyFailure } from '../../state/notices.js';
 import { nameOf, person } from '../../state/people.js';
 import { myId } from '../../state/session.js';
+import { take, upload, uploadsOf } from '../../state/uploads.js';
 import { EmojiPicker } from '../../ui/emoji-picker-later.js';
 import { Icon } from '../../ui/icon.js';
 import { candidates, mentionAt, MentionList } from './mention-list.js';
+import { UploadList } from './upload-list.js';
 
 /** What the service takes in one message, in characters. */
 const LONGEST = 8_000;
@@ -25,6 +27,14 @@ export function Composer({ room, intent }) {
   const listId = useId();
   const doing = intent.value;
   const editing = doing?.kind === 'edit' ? doing.message : null;
+
+  const files = uploadsOf(room.id).value;
+  const body = text.trim();
+  const isLong = body.length > LONGEST;
+  // An edit changes the words alone, and needs none where there are files.
+  const isReady = !isLong && (editing
+    ? Boolean(body || editing.attachments?.length)
+    : Boolean(body || files.length) && files.every(({ state }) => state === 'there'));
 
   const mention = mentionAt(text, caret);
   const people = mention && mention.start !== refused ? candidates(room.members.value, mention.wanted) : [];
@@ -63,16 +73,31 @@ export function Composer({ room, intent }) {
   }
 
   function submit() {
-    const body = text.trim();
-    if (!body || body.length > LONGEST) return;
+    if (!isReady) return;
     if (editing) {
       if (body !== editing.body) edit(room, editing.seq, body).catch(notifyFailure);
       cancel();
       return;
     }
-    send(room, body, doing?.message.seq ?? null);
+    send(room, body, doing?.message.seq ?? null, take(room.id));
     write('', 0);
     intent.value = null;
+    area.current?.focus();
+  }
+
+  /** @param {ClipboardEvent} event */
+  function paste(event) {
+    const pasted = [...event.clipboardData?.files ?? []];
+    // What was copied from a document comes as text and as a picture of it: then the text is meant.
+    if (!pasted.length || event.clipboardData?.types.includes('text/plain')) return;
+    event.preventDefault();
+    upload(room.id, pasted);
+  }
+
+  /** @param {any} event */
+  function choose({ currentTarget }) {
+    upload(room.id, [...currentTarget.files]);
+    currentTarget.value = '';
     area.current?.focus();
   }
 
@@ -106,7 +131,7 @@ export function Composer({ room, intent }) {
     }
   }
 
-  const left = LONGEST - text.length;
+  const left = LONGEST - body.length;
   return html`
     <form class="composer" aria-label="Write a message" onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); submit(); }}>
       ${people.length > 0 && mention && html`<${MentionList} id=${listId} people=${people} chosen=${marked} onChoose=${(/** @type {any} */ profile) => insert(`${profile.username} `, mention.start, caret)} />`}
@@ -116,14 +141,16 @@ export function Composer({ room, intent }) {
           <span>${editing ? 'Editing your message' : html`Replying to <strong>${nameOf(person(doing.message.from).value)}</strong>`}</span>
           <button type="button" class="icon-button" aria-label=${editing ? 'Stop editing' : 'Do not reply'} onClick=${cancel}><${Icon} name="close" size=${16} /></button>
         </div>`}
+      ${!editing && html`<${UploadList} room=${room.id} />`}
       <div class="composer-box">
+        ${!editing && html`<label class="icon-button composer-tool" title="Attach files (up to 25 MiB each)"><${Icon} name="clip" /><span class="for-readers">Attach files</span><input class="for-readers" type="file" multiple onChange=${choose} /></label>`}
         <textarea ref=${area} rows="1" aria-label="Message ${room.title.value}" placeholder="Message ${room.title.value}" value=${text} enterkeyhint="send"
           aria-autocomplete="list" aria-controls=${people.length ? listId : undefined} aria-activedescendant=${people.length ? `${listId}-${marked}` : undefined}
           onInput=${(/** @type {any} */ { currentTarget: { value, selectionStart } }) => write(value, selectionStart)}
           onSelect=${(/** @type {any} */ { currentTarget: { selectionStart } }) => setCaret(selectionStart)}
-          onKeyDown=${key}></textarea>
+          onKeyDown=${key} onPaste=${paste}></textarea>
         <button type="button" class="icon-button composer-tool" aria-label="Emoji" title="Emoji" onClick=${() => setPicking(true)}><${Icon} name="smile" /></button>
-        <button class="send" aria-label=${editing ? 'Save' : 'Send'} disabled=${!text.trim() || left < 0}><${Icon} name=${editing ? 'check' : 'send'} size=${18} /></button>
+        <button class="send" aria-label=${editing ? 'Save' : 'Send'} disabled=${!isReady}><${Icon} name=${editing ? 'check' : 'send'} size=${18} /></button>
       </div>
       ${left < 500 && html`<p class="composer-left ${left < 0 ? 'is-over' : ''}" role="status">${left < 0 ? `${-left} characters too long` : `${left} characters left`}</p>`}
     </form>

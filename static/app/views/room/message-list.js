@@ -48,6 +48,8 @@ export class MessageList extends Component {
   /** … to this one; Infinity follows the end. */
   #to = Infinity;
   #loading = false;
+  /** How high the frame was when the end was last brought into view. */
+  #height = 0;
   /** @type {HTMLElement | null} */
   #scroller = null;
   /** @type {HTMLElement | null} */
@@ -104,7 +106,9 @@ export class MessageList extends Component {
   }
 
   #keepAtEnd() {
-    if (this.state.stuck && this.#scroller) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    if (!this.state.stuck || !this.#scroller) return;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#height = this.#scroller.clientHeight;
   }
 
   // Reading on
@@ -112,6 +116,8 @@ export class MessageList extends Component {
   #scrolled() {
     const scroller = this.#scroller;
     if (!scroller) return;
+    // The frame changed under the reader (files above the composer, a keyboard on a phone): that is no scrolling away.
+    if (this.state.stuck && scroller.clientHeight !== this.#height) return this.#keepAtEnd();
     const below = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     const { hasNewer } = this.props.room.timeline.stretch.peek();
     const atEnd = below < 40 && this.#to === Infinity && !hasNewer;

@@ -7,12 +7,14 @@ import { notify, notifyFailure } from '../../state/notices.js';
 import { nameOf, person } from '../../state/people.js';
 import { mayModerate } from '../../state/rooms.js';
 import { mentionsMe, myId } from '../../state/session.js';
+import { gist } from '../../state/timeline.js';
 import { Avatar } from '../../ui/avatar.js';
 import { Confirm } from '../../ui/dialog.js';
 import { EmojiPicker } from '../../ui/emoji-picker-later.js';
 import { Icon } from '../../ui/icon.js';
 import { Markup } from '../../ui/markup.js';
 import { clock, full } from '../../ui/moments.js';
+import { Attachments } from './attachments.js';
 
 /**
  * @typedef {import('../../net/api.js').Message} Message
@@ -98,6 +100,7 @@ export class MessageRow extends Component {
               ? html`<p class="is-gone">This message was deleted.</p>`
               : html`<${Markup} body=${message.body ?? ''} />${message.edited_at && html`<small class="message-edited" title=${full(message.edited_at)}>edited</small>`}`}
           </div>
+          ${message.attachments && message.attachments.length > 0 && html`<${Attachments} files=${message.attachments} />`}
           ${message.reactions && message.reactions.length > 0 && html`<${Reactions} room=${room} message=${message} />`}
           ${unconfirmed?.state === 'failed' && html`<${NotSent} room=${room} message=${unconfirmed} />`}
         </div>
@@ -143,7 +146,7 @@ function Replied({ seq, message }) {
       <span class="for-readers">In reply to</span>
       <${Icon} name="reply" size=${14} />
       ${message
-        ? html`<strong>${nameOf(person(message.from).value)}</strong><span>${message.deleted ? 'Deleted message' : message.body?.replace(/\s+/g, ' ').slice(0, 140)}</span>`
+        ? html`<strong>${nameOf(person(message.from).value)}</strong><span>${gist(message).slice(0, 140)}</span>`
         : html`<span>An earlier message</span>`}
     </a>`;
 }

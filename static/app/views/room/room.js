@@ -7,6 +7,7 @@ import { go, query, withQuery } from '../../router.js';
 import { findRoom, join, removal, showLatest } from '../../state/chat.js';
 import { notify, notifyFailure } from '../../state/notices.js';
 import { rooms } from '../../state/rooms.js';
+import { upload } from '../../state/uploads.js';
 import { Empty, Failed, Loading } from '../../ui/faces.js';
 import { Icon } from '../../ui/icon.js';
 import { lazy } from '../../ui/lazy.js';
@@ -54,9 +55,10 @@ function Conversation({ room }) {
   const intent = useMemo(() => signal(/** @type {Intent} */ (null)), [room]);
   const { kind, topic, members } = room.summary.value;
   const details = query.value.has('details');
+  const { dropping, drop } = useDrop(room);
   return html`
     <div class="room">
-      <section class="conversation" aria-label="Conversation">
+      <section class="conversation ${dropping ? 'is-dropping' : ''}" aria-label="Conversation" ...${drop}>
         <${Bar} title=${html`${kind !== 'dm' && html`<${Icon} name=${kind === 'private' ? 'lock' : 'hash'} size=${18} />`}${room.title.value}`} subtitle=${topic}>
           <a class="button is-quiet" href=${withQuery({ details: details ? null : '1' })} aria-expanded=${details}>
             <${Icon} name="people" size=${18} /><span class="for-readers">Room details, </span>${members}<span class="for-readers"> ${members === 1 ? 'member' : 'members'}</span>
@@ -67,9 +69,34 @@ function Conversation({ room }) {
         ${room.isMine.value
           ? html`<${TypingLine} room=${room} /><${Composer} key=${room.id} room=${room} intent=${intent} />`
           : html`<${JoinBar} room=${room} />`}
+        ${dropping && html`<div class="drop-here" aria-hidden="true"><${Icon} name="clip" size=${28} />Drop files to send them to ${room.title.value}</div>`}
       </section>
       ${details && html`<aside class="details" aria-label="Room details"><${Details} room=${room} /></aside>`}
     </div>`;
+}
+
+/** Files that are dragged over the conversation. @param {import('../../state/rooms.js').Room} room */
+function useDrop(room) {
+  const [dropping, setDropping] = useState(false);
+  const hasFiles = (/** @type {DragEvent} */ event) => room.isMine.value && event.dataTransfer?.types.includes('Files');
+  const drop = {
+    /** @param {DragEvent} event */
+    onDragOver: (event) => {
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      setDropping(true);
+    },
+    /** From one child to the next is no leaving. @param {any} event */
+    onDragLeave: (event) => { if (!event.currentTarget.contains(event.relatedTarget)) setDropping(false); },
+    /** @param {DragEvent} event */
+    onDrop: (event) => {
+      setDropping(false);
+      if (!hasFiles(event)) return;
+      event.preventDefault();
+      upload(room.id, [...event.dataTransfer?.files ?? []]);
+    },
+  };
+  return { dropping, drop };
 }
 
 /** @param {{room: import('../../state/rooms.js').Room}} props */

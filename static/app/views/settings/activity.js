@@ -10,9 +10,10 @@ const WORDS = /** @type {Record<string, string>} */ ({
   signed_in: 'Signed in', sign_in_failed: 'A sign-in failed', signed_out: 'Signed out', signed_out_everywhere: 'Signed out everywhere',
   session_ended: 'A session was ended', refresh_token_reused: 'An old session token was used; the session was ended',
   password_changed: 'Password changed', password_reset: 'Password reset by mail', email_verified: 'E-mail address confirmed',
-  second_factor_added: 'Second factor turned on', second_factor_removed: 'Second factor turned off',
+  second_factor_added: 'Second factor turned on', second_factor_removed: 'Second factor turned off', recovery_codes_renewed: 'New recovery codes',
+  passkey_added: 'Passkey added', passkey_removed: 'Passkey deleted', passkey_copied: 'A copy of a passkey was used; it was refused',
 });
-const WORRYING = new Set(['sign_in_failed', 'refresh_token_reused', 'second_factor_removed']);
+const WORRYING = new Set(['sign_in_failed', 'refresh_token_reused', 'second_factor_removed', 'passkey_removed', 'passkey_copied']);
 
 export function Activity() {
   const [events, setEvents] = useState(/** @type {{items: api.AccountEvent[], next: string | null} | null} */ (null));

@@ -1,4 +1,4 @@
-/** The second factor (an authenticator app, and the codes for the day it is lost) and what happened to the account. */
+/** The second factor (an authenticator app), passkeys, and what happened to the account. */
 import { useEffect, useState } from 'preact/hooks';
 import { html } from '../../html.js';
 import * as api from '../../net/api.js';
@@ -8,9 +8,10 @@ import { Dialog } from '../../ui/dialog.js';
 import { Failed, Loading } from '../../ui/faces.js';
 import { Field } from '../../ui/field.js';
 import { QrCode } from '../../ui/qr-code.js';
-import { save } from '../../ui/save.js';
 import { FormError } from '../entry/form-error.js';
 import { Activity } from './activity.js';
+import { Passkeys } from './passkeys.js';
+import { RecoveryCodes } from './recovery-codes.js';
 
 export function Security() {
   const [factor, setFactor] = useState(/** @type {api.SecondFactor | null} */ (null));
@@ -31,7 +32,7 @@ export function Security() {
   return html`
     <h2>Security</h2>
     <section class="settings-section">
-      <h3>Second factor</h3>
+      <h3>Authenticator app</h3>
       <p class="is-soft">${factor.totp
         ? `On. Signing in asks for a code of your authenticator app. ${factor.recovery_codes_left} recovery ${factor.recovery_codes_left === 1 ? 'code is' : 'codes are'} left.`
         : 'Off. With it, your password alone is not enough to sign in: a code of an app on your phone is asked for, too.'}</p>
@@ -39,10 +40,11 @@ export function Security() {
         ? html`<button type="button" class="button is-danger-quiet" onClick=${() => open('off')}>Turn off</button>`
         : html`<button type="button" class="button is-primary" onClick=${() => open('on')}>Turn on</button>`}
     </section>
+    <${Passkeys} onChange=${load} />
     <section class="settings-section">
       <h3>Recent activity</h3>
       <p class="is-soft">If something here was not you, change your password and sign out everywhere.</p>
-      <${Activity} key=${factor.totp} />
+      <${Activity} key=${`${factor.totp} ${factor.passkeys}`} />
     </section>
     ${dialog === 'on' && html`<${TurnOn} onClose=${close} />`}
     ${dialog === 'off' && html`<${TurnOff} onClose=${close} />`}`;
@@ -70,7 +72,7 @@ function TurnOn({ onClose }) {
     }
   }
 
-  if (codes) return html`<${Codes} codes=${codes} onClose=${onClose} />`;
+  if (codes) return html`<${RecoveryCodes} codes=${codes} onClose=${onClose} />`;
   return html`
     <${Dialog} title="Turn on the second factor" onClose=${onClose}>
       <form class="stack" onSubmit=${submit}>
@@ -85,23 +87,6 @@ function TurnOn({ onClose }) {
           <button class="button is-primary" disabled=${busy || !code.trim()}>${busy ? 'Checking…' : 'Turn on'}</button>
         </div>
       </form>
-    <//>`;
-}
-
-/** @param {{codes: string[], onClose: () => void}} props */
-function Codes({ codes, onClose }) {
-  const text = `${codes.join('\n')}\n`;
-  return html`
-    <${Dialog} title="Keep these codes" onClose=${onClose}>
-      <div class="stack">
-        <p class="is-soft">The second factor is on. Should you lose your phone, each of these codes lets you in once. They are not shown again.</p>
-        <ul class="codes" aria-label="Recovery codes">${codes.map((one) => html`<li key=${one}>${one}</li>`)}</ul>
-        <div class="actions">
-          <button type="button" class="button" onClick=${() => navigator.clipboard.writeText(text).then(() => notify('Copied'))}>Copy</button>
-          <button type="button" class="button" onClick=${() => save(new Blob([text], { type: 'text/plain' }), 'irongate-recovery-codes.txt')}>Download</button>
-          <button type="button" class="button is-primary" onClick=${onClose}>I kept them</button>
-        </div>
-      </div>
     <//>`;
 }
 
