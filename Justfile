@@ -26,6 +26,10 @@ trust *arguments:
 test *arguments:
     cargo test --workspace "$@"
 
+# Take the pictures of every view in docs/screenshots anew
+screenshots:
+    IRONGATE_SCREENSHOTS="$PWD/docs/screenshots" cargo test --package irongate --test system browser::tour::no_view_has_a_barrier
+
 # Put the gateway beside NGINX and others; `--help` says what can be chosen
 bench *arguments:
     cargo run --quiet --release --package irongate-bench -- "$@"
