@@ -16,7 +16,11 @@ use http::StatusCode;
 use pingora::protocols::tls::CaType;
 use tokio::{sync::Notify, time::timeout};
 
-use super::{Dial, Server, ServerSpec, balance, retry::RetryBudget};
+use super::{
+    Dial, Server, ServerSpec,
+    balance::{self, Choice, Roster},
+    retry::RetryBudget,
+};
 use crate::{config, fault::UpstreamFault, wire::Fields};
 
 /// What `balance = "hash"` goes by.
@@ -68,6 +72,7 @@ pub(crate) struct PoolSettings {
 pub(crate) struct Pool {
     pub(crate) name: Arc<str>,
     servers: ArcSwap<Vec<Arc<Server>>>,
+    rosters: ArcSwap<Rosters>,
     settings: ArcSwap<PoolSettings>,
     /// Woken when settings changed, so that names and servers are looked at again.
     pub(super) changed: Notify,
@@ -79,11 +84,19 @@ pub(crate) struct Pool {
     pub(crate) budget: RetryBudget,
 }
 
+/// The servers again, as requests look for one: a backup is asked only when no other is left.
+#[derive(Default)]
+struct Rosters {
+    regular: Roster,
+    backup: Roster,
+}
+
 impl Pool {
     pub(super) fn new(name: &str, settings: PoolSettings) -> Self {
         Self {
             name: name.into(),
             servers: ArcSwap::from_pointee(Vec::new()),
+            rosters: ArcSwap::default(),
             settings: ArcSwap::from_pointee(settings),
             changed: Notify::new(),
             turn: AtomicUsize::new(0),
@@ -108,6 +121,9 @@ impl Pool {
     }
 
     pub(super) fn set_servers(&self, servers: Vec<Arc<Server>>) {
+        let (backup, regular) = servers.iter().cloned().partition(|server| server.backup);
+        let rosters = Rosters { regular: Roster::new(regular), backup: Roster::new(backup) };
+        self.rosters.store(Arc::new(rosters));
         self.servers.store(Arc::new(servers));
     }
 
@@ -160,17 +176,17 @@ impl Pool {
         if self.in_flight.load(SeqCst) >= settings.raw.max_in_flight {
             return Err(UpstreamFault::Overloaded);
         }
-        let servers = self.servers.load();
-        let untried = |server: &&Arc<Server>| !tried.iter().any(|name| *name == server.name);
-        let mut candidates: Vec<&Arc<Server>> =
-            servers.iter().filter(|server| !server.backup && server.is_eligible()).filter(untried).collect();
-        if candidates.is_empty() {
-            candidates = servers.iter().filter(|server| server.is_eligible()).filter(untried).collect();
-        }
-        let turn = self.turn.fetch_add(1, Relaxed);
+        let rosters = self.rosters.load();
+        let admits = |server: &Server| server.is_eligible() && !tried.contains(&server.name);
+        let choice = Choice {
+            method: settings.raw.balance,
+            turn: &self.turn,
+            key,
+            slow_start: settings.raw.slow_start.get(),
+        };
+        let picked = rosters.regular.pick(&choice, admits);
         let picked =
-            balance::pick(settings.raw.balance, &candidates, turn, key, settings.raw.slow_start.get())
-                .ok_or(UpstreamFault::NoneHealthy)?;
+            picked.or_else(|| rosters.backup.pick(&choice, admits)).ok_or(UpstreamFault::NoneHealthy)?;
         self.in_flight.fetch_add(1, SeqCst);
         picked.in_flight.fetch_add(1, Relaxed);
         picked.requests.fetch_add(1, Relaxed);
