@@ -22,6 +22,8 @@ use crate::{config::TlsMode, gateway::Gateway, tls::acme};
 const SECOND: Duration = Duration::from_secs(1);
 /// Before the second try of an order; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// How often the keys of session tickets are looked at; the first use of a new one is later than that.
+const TICKETS: Duration = Duration::from_secs(60);
 /// How often the self-signed certificate is looked at for renewal.
 const RENEWAL: Duration = Duration::from_secs(3600);
 
@@ -38,6 +40,7 @@ impl BackgroundService for Upkeep {
         tasks.spawn(numbers(self.0.clone(), stop.clone()));
         tasks.spawn(files(self.0.clone(), stop.clone()));
         tasks.spawn(orders(self.0.clone(), stop.clone()));
+        tasks.spawn(tickets(self.0.clone(), stop.clone()));
         tasks.spawn(hangup(self.0.clone(), stop.clone()));
         // Health checks go on while requests in flight finish: they may need another server yet.
         let _ = shutdown.wait_for(|down| *down).await;
@@ -86,6 +89,19 @@ async fn orders(gateway: Arc<Gateway>, stop: CancellationToken) {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+async fn tickets(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut tick = interval(TICKETS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            () = stop.cancelled() => return,
+        }
+        let own = gateway.clone();
+        let _ = tokio::task::spawn_blocking(move || own.certificates.refresh_tickets()).await;
     }
 }
 

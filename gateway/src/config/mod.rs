@@ -136,6 +136,9 @@ pub struct Tls {
     pub client_authorities: Option<PathBuf>,
     /// Whether a client without a certificate is turned away; otherwise it is only noted.
     pub client_required: bool,
+    /// File with the keys of session tickets, which are renewed in it twice a day; replicas that share it resume
+    /// each other's sessions. Absent: `tls/tickets` in the data directory.
+    pub ticket_keys: Option<PathBuf>,
     /// `Strict-Transport-Security` on HTTPS answers: how long browsers remember it. `"0s"`: not sent.
     pub hsts: Period,
 }
@@ -149,6 +152,7 @@ impl Default for Tls {
             acme: Acme::default(),
             client_authorities: None,
             client_required: true,
+            ticket_keys: None,
             hsts: Period::from_secs(365 * 86_400),
         }
     }

@@ -1,13 +1,14 @@
 //! Certificates and what a handshake needs, as one value that is swapped whole.
 //!
-//! The ticket key outlives swaps, so that sessions resume across a reload. Where client certificates are asked for,
-//! nothing resumes: a resumed session would skip their check.
+//! The ticket keys outlive swaps and lie in a file, so that sessions resume across reloads, restarts and replicas.
+//! Where client certificates are asked for, nothing resumes: a resumed session would skip their check.
 
 pub(crate) mod acme;
 mod authority;
 mod files;
 pub(crate) use authority::write_private;
 mod resolver;
+mod tickets;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,13 +24,14 @@ use pingora::{
 };
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
-    crypto::aws_lc_rs::{Ticketer, default_provider},
+    crypto::aws_lc_rs::default_provider,
     pki_types::CertificateDer,
-    server::{NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, WebPkiClientVerifier},
+    server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier},
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use self::tickets::Tickets;
 use crate::config::{AcmeChallenge, Tls, TlsMode};
 
 /// TLS 1.2 sessions by id, for clients without tickets.
@@ -38,7 +40,7 @@ const SESSIONS: usize = 4096;
 pub(crate) struct Certificates {
     config: ArcSwap<ServerConfig>,
     facts: ArcSwap<Facts>,
-    tickets: Arc<dyn ProducesTickets>,
+    tickets: Arc<Tickets>,
     /// Proofs for an ACME authority.
     pub(crate) challenges: Arc<acme::Challenges>,
 }
@@ -90,7 +92,9 @@ pub(crate) fn share_authority(data: &Path, to: &Path) -> Result<(), TlsError> {
 impl Certificates {
     /// Loads what `settings` name, or makes it.
     pub(crate) fn load(settings: &Tls, data: &Path) -> Result<Self, ConfigErrors> {
-        let tickets = Ticketer::new().map_err(|error| mistakes(&error.into()))?;
+        let file = settings.ticket_keys.clone().unwrap_or_else(|| data.join("tls").join("tickets"));
+        let tickets =
+            Arc::new(Tickets::load(file, Timestamp::now().as_second()).map_err(|error| mistakes(&error))?);
         let challenges = Arc::<acme::Challenges>::default();
         let (config, facts) =
             build(settings, data, &tickets, &challenges).map_err(|error| mistakes(&error))?;
@@ -126,6 +130,13 @@ impl Certificates {
         Ok(())
     }
 
+    /// Looks at the ticket keys again; to be called every minute. Blocks.
+    pub(crate) fn refresh_tickets(&self) {
+        if let Err(error) = self.tickets.refresh(Timestamp::now().as_second()) {
+            tracing::warn!(%error, "the keys of session tickets could not be renewed");
+        }
+    }
+
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
         self.config.load_full()
     }
@@ -142,7 +153,7 @@ fn mistakes(error: &TlsError) -> ConfigErrors {
 fn build(
     settings: &Tls,
     data: &Path,
-    tickets: &Arc<dyn ProducesTickets>,
+    tickets: &Arc<Tickets>,
     challenges: &Arc<acme::Challenges>,
 ) -> Result<(ServerConfig, Facts), TlsError> {
     let (certified, mode) = match settings.mode {
@@ -253,7 +264,10 @@ pub(crate) fn client_config(file: Option<&Path>, protocol: &[u8]) -> Result<Arc<
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(Arc::new(config))
 }

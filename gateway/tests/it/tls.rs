@@ -165,6 +165,29 @@ async fn sessions_resume_also_after_a_reload() {
 }
 
 #[tokio::test]
+async fn sessions_resume_after_a_restart_and_at_a_replica_that_shares_the_keys() {
+    let mut gateway = Gateway::configured("").await;
+    let keys = gateway.path("data/tls/tickets");
+    let replica = Gateway::configured(&format!("[tls]\nticket_keys = {keys:?}\n")).await;
+    let stranger = Gateway::configured("").await;
+    // Nobody but the first one is trusted: the others are talked to in a resumed session or not at all.
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&gateway.authority()).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let kind = async |gateway: &Gateway| {
+        let mut stream = connect_with(gateway, config.clone()).await.ok()?;
+        stream.write_all(GET).await.unwrap();
+        read_answer(&mut stream).await;
+        stream.get_ref().1.handshake_kind()
+    };
+    assert_eq!(kind(&gateway).await, Some(HandshakeKind::Full));
+    gateway.restart().await;
+    assert_eq!(kind(&gateway).await, Some(HandshakeKind::Resumed));
+    assert_eq!(kind(&replica).await, Some(HandshakeKind::Resumed));
+    assert_eq!(kind(&stranger).await, None);
+}
+
+#[tokio::test]
 async fn client_certificates_are_asked_for_checked_and_passed_on() {
     irongate_shared::install_crypto_provider();
     let authority = Authority::new();
