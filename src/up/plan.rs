@@ -1,6 +1,9 @@
 //! Where each program listens and what it is told, worked out before anything starts.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use irongate_shared::{
     config::{self, ConfigError, ConfigErrors, Env, Listen, Platform, Source},
@@ -44,11 +47,32 @@ pub(super) const SERVICES: [Service; 3] = [
 ];
 
 impl Service {
+    /// A socket below the data directory, when nobody said anything else: it costs a request less than TCP, and
+    /// only who may read the directory reaches the service past the gateway.
+    fn socket(
+        &self,
+        env: &dyn Env,
+        gateway: &irongate_gateway::Settings,
+        data: &Path,
+    ) -> Result<Option<String>, ConfigErrors> {
+        let shipped = irongate_gateway::Settings::default();
+        let name = self.program.trim_end_matches("-svc");
+        let is_said = env.get(self.api.0).is_some()
+            || env.get(self.upstream_variable).is_some()
+            || gateway.upstream.get(name) != shipped.upstream.get(name);
+        let data = std::path::absolute(data)
+            .map_err(|why| ConfigError::new("IRONGATE_DATA", format!("`{}`: {why}", data.display())))?;
+        let path = data.join("run").join(format!("{}.sock", self.program));
+        let is_possible = path.as_os_str().len() <= LONGEST_SOCKET && path.to_str().is_some();
+        Ok((!is_said && is_possible).then(|| format!("unix:{}", path.display())))
+    }
+
     /// The TCP addresses that it will bind.
-    fn addresses(&self, env: &dyn Env) -> Result<Vec<Address>, ConfigErrors> {
+    fn addresses(&self, env: &dyn Env, has_socket: bool) -> Result<Vec<Address>, ConfigErrors> {
         let mut addresses = Vec::new();
         for (variable, default_port) in [self.api, self.metrics] {
             let listen = match env.get(variable).as_deref() {
+                None if has_socket && variable == self.api.0 => continue,
                 None => Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], default_port))),
                 // Metrics may be switched off; the service itself refuses the word for its API.
                 Some("off") => continue,
@@ -62,6 +86,8 @@ impl Service {
     }
 }
 
+/// What the system takes as the path of a socket, with some room.
+const LONGEST_SOCKET: usize = 100;
 const ACCESS_LOG: &str = "IRONGATE_GATEWAY__LOG__ACCESS";
 
 /// Everything `up` knows before it starts the first program.
@@ -92,8 +118,12 @@ impl Plan {
         let mut addresses = Vec::new();
         let mut environment = Vec::new();
         for service in SERVICES {
-            addresses.extend(service.addresses(env)?);
-            if let Some(chosen) = env.get(service.api.0)
+            let socket = service.socket(env, &gateway, &platform.data)?;
+            addresses.extend(service.addresses(env, socket.is_some())?);
+            if let Some(socket) = socket {
+                environment.push((service.upstream_variable, socket.clone()));
+                environment.push((service.api.0, socket));
+            } else if let Some(chosen) = env.get(service.api.0)
                 && env.get(service.upstream_variable).is_none()
             {
                 environment.push((service.upstream_variable, chosen));
@@ -158,10 +188,32 @@ mod tests {
         let plan = Plan::from_env(&[("IRONGATE_DATA", "data")], false).unwrap();
 
         let ports: Vec<u16> = plan.addresses.iter().map(|address| address.at.port()).collect();
-        assert_eq!(ports, [7001, 9101, 7002, 9102, 7003, 9103, 8080, 8443, 9901]);
+        assert_eq!(ports, [9101, 9102, 9103, 8080, 8443, 9901]);
         assert_eq!(plan.site, "https://localhost:8443");
         assert_eq!(plan.health.to_string(), "127.0.0.1:9901");
-        assert_eq!(plan.environment, [("GATEWAY_URL", "https://localhost:8443".to_owned())]);
+        assert_eq!(told(&plan, "GATEWAY_URL"), Some("https://localhost:8443"));
+    }
+
+    fn told<'p>(plan: &'p Plan, variable: &str) -> Option<&'p str> {
+        plan.environment.iter().find(|(name, _)| *name == variable).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn services_and_gateway_meet_at_a_socket_below_the_data() {
+        let plan = Plan::from_env(&[("IRONGATE_DATA", "/srv/irongate")], false).unwrap();
+
+        let socket = Some("unix:/srv/irongate/run/auth-svc.sock");
+        assert_eq!(told(&plan, "IRONGATE_AUTH__LISTEN"), socket);
+        assert_eq!(told(&plan, "IRONGATE_GATEWAY__UPSTREAM__AUTH__SERVERS"), socket);
+    }
+
+    #[test]
+    fn where_no_socket_can_be_the_services_keep_their_ports() {
+        let long = format!("/{}", "x".repeat(100));
+        let plan = Plan::from_env(&[("IRONGATE_DATA", long.as_str())], false).unwrap();
+
+        assert_eq!(told(&plan, "IRONGATE_AUTH__LISTEN"), None);
+        assert!(plan.addresses.iter().any(|address| address.at.port() == 7001));
     }
 
     #[test]
@@ -179,8 +231,8 @@ mod tests {
     fn one_variable_moves_a_service_for_the_gateway_too() {
         let plan = Plan::from_env(&[("IRONGATE_CHAT__LISTEN", "127.0.0.1:7103")], false).unwrap();
 
-        let told = ("IRONGATE_GATEWAY__UPSTREAM__CHAT__SERVERS", "127.0.0.1:7103".to_owned());
-        assert!(plan.environment.contains(&told), "{:?}", plan.environment);
+        assert_eq!(told(&plan, "IRONGATE_GATEWAY__UPSTREAM__CHAT__SERVERS"), Some("127.0.0.1:7103"));
+        assert_eq!(told(&plan, "IRONGATE_CHAT__LISTEN"), None);
     }
 
     #[test]
@@ -200,7 +252,9 @@ mod tests {
 
         let plan = Plan::from_env(&env, false).unwrap();
 
-        assert_eq!(plan.environment, []);
+        assert_eq!(told(&plan, "IRONGATE_GATEWAY__UPSTREAM__CHAT__SERVERS"), None);
+        assert_eq!(told(&plan, "IRONGATE_CHAT__LISTEN"), None);
+        assert_eq!(told(&plan, "GATEWAY_URL"), None);
         assert_eq!(plan.site, "https://chat.example.org");
     }
 

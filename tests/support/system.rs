@@ -106,7 +106,6 @@ impl Setup {
         ];
         for service in Service::ALL {
             let prefix = format!("IRONGATE_{}", service.name().to_uppercase());
-            environment.push((format!("{prefix}__LISTEN"), format!("127.0.0.1:{}", free_port())));
             environment.push((format!("{prefix}__METRICS"), "off".to_owned()));
         }
         // The least that bcrypt has: a sign-in is no subject here.
