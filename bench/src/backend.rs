@@ -2,7 +2,7 @@
 //!
 //! It stands under `/auth`, `/user` and `/chat`, because that is what the shipped configuration routes.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use actix_web::{
     App, Error, HttpRequest, HttpResponse, HttpServer,
@@ -18,8 +18,8 @@ const LARGE: usize = 100 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[arg(long)]
-    tcp: String,
+    #[arg(long, required = true)]
+    tcp: Vec<SocketAddr>,
     #[arg(long)]
     unix: PathBuf,
 }
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     .workers(1)
     .keep_alive(KeepAlive::Timeout(std::time::Duration::from_secs(75)))
     .shutdown_timeout(1)
-    .bind(&args.tcp)?
+    .bind(args.tcp.as_slice())?
     .bind_uds(&args.unix)?;
     // The peers' workers run as other users.
     std::fs::set_permissions(&args.unix, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;

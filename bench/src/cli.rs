@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use irongate_shared::clock::Clock;
 
 use crate::{
-    backend, chat,
+    backend, chat, growth,
     load::own,
     machine,
     peer::{Ability, PEERS, Peer, Setting},
@@ -51,6 +51,8 @@ enum Part {
     List,
     /// Put chat-svc beside Socket.IO and Django Channels.
     Chat(chat::Args),
+    /// Measure what more connections, routes and servers cost, and draw it.
+    Growth(growth::Args),
     #[command(hide = true)]
     Backend(backend::Args),
     #[command(hide = true)]
@@ -108,6 +110,7 @@ pub(crate) fn run(program: Program) -> anyhow::Result<()> {
         Some(Part::Chat(args)) => chat::run(&args),
         Some(Part::Backend(args)) => backend::run(&args),
         Some(Part::Load(args)) => own::serve(&args),
+        Some(Part::Growth(args)) => growth::run(args),
         Some(Part::List) => {
             let peers: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
             println!("Peers: {}\n\nWork:", peers.join(", "));
@@ -147,7 +150,7 @@ fn bench(choice: Choice) -> anyhow::Result<()> {
         uses(|kind| matches!(kind, Kind::Oha { .. })),
     )?;
     let entrants = entrants(&names, &choice.baseline, choice.upstream, smoke, &tools)?;
-    let stage = Stage::set(&tools, choice.upstream, choice.peers_on, choice.load_on, choice.first_port)?;
+    let stage = Stage::set(&tools, choice.upstream, choice.peers_on, choice.load_on, choice.first_port, 1)?;
 
     let mut text = head(&stage, &entrants, effort);
     println!("{text}");

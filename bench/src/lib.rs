@@ -11,6 +11,7 @@
 //! | [`work`] | **the list of what is measured**, and with which generator |
 //! | [`load`] | the generators: wrk, h2load, oha, and an own one where none of them fits |
 //! | [`rounds`] | the order of measuring: warm up, then every peer in turn, several times |
+//! | [`growth`] | what more connections, routes and servers cost, as plots |
 //! | [`process`] | starting, pinning and stopping programs; their CPU time and memory |
 //! | [`statistics`] | medians and paired ratios |
 //! | [`report`] | the tables, and the file in `bench/results/` |
@@ -28,6 +29,7 @@ mod backend;
 mod certificate;
 mod chat;
 mod cli;
+mod growth;
 mod load;
 mod machine;
 mod peer;

@@ -46,13 +46,14 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Prepares everything and starts the backend.
+    /// Prepares everything and starts the backend, which listens on so many loopback addresses.
     pub(crate) fn set(
         tools: &Tools,
         upstream: Upstream,
         peers_on: Processors,
         load_on: Processors,
         first_port: u16,
+        backends: usize,
     ) -> anyhow::Result<Self> {
         allow_many_connections()?;
         let directory = tempfile::Builder::new().prefix("irongate-bench-").tempdir()?;
@@ -63,7 +64,10 @@ impl Stage {
         let ports = Ports::from(first_port);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take()?));
         let mut command = pinned(&load_on, &tools.own);
-        command.arg("backend").arg(format!("--tcp={address}"));
+        command.arg("backend");
+        for nth in 0..backends {
+            command.arg(format!("--tcp={}", loopback(nth, address.port())));
+        }
         command.arg("--unix").arg(directory.path().join(SOCKET));
         let mut backend = Running::start("backend", command, directory.path())?;
         wait_for("the backend to answer", START, || {
@@ -88,6 +92,12 @@ impl Stage {
     pub(crate) fn port(&self) -> anyhow::Result<u16> {
         self.ports.take()
     }
+}
+
+/// One of many addresses of this machine, all of which lead to the one backend.
+pub(crate) fn loopback(nth: usize, port: u16) -> SocketAddr {
+    let last = u8::try_from(nth + 1).unwrap_or(u8::MAX);
+    SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port))
 }
 
 #[derive(Debug)]

@@ -181,7 +181,14 @@ impl Peer {
     }
 
     /// The service in this peer's own way of writing it.
-    fn upstream(&self, stage: &Stage) -> String {
+    fn upstream(&self, stage: &Stage, servers: usize) -> String {
+        if servers > 1 {
+            // As many words of the list that stands around the mark in the peer's configuration.
+            let between = if self.name == "irongate" { "\", \"" } else { "; server " };
+            let all: Vec<String> =
+                (0..servers).map(|nth| stage::loopback(nth, stage.backend_port()).to_string()).collect();
+            return all.join(between);
+        }
         let socket = stage.socket();
         let socket = socket.display();
         match (stage.upstream, self.name) {
@@ -192,6 +199,20 @@ impl Peer {
             (Upstream::Unix, "caddy") => format!("unix/{socket}"),
             (Upstream::Unix, _) => format!("unix:{socket}"),
         }
+    }
+}
+
+/// What a configuration has more than the published one.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) servers: usize,
+    /// Further lines, in the peer's own language.
+    pub(crate) more: String,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { servers: 1, more: String::new() }
     }
 }
 
@@ -216,6 +237,18 @@ impl Site {
         label: &str,
         setting: Setting,
     ) -> anyhow::Result<Self> {
+        Self::open_shaped(stage, peer, program, label, setting, &Shape::default())
+    }
+
+    /// As [`Site::open`], with a configuration that was made larger.
+    pub(crate) fn open_shaped(
+        stage: &Stage,
+        peer: &Peer,
+        program: &Path,
+        label: &str,
+        setting: Setting,
+        shape: &Shape,
+    ) -> anyhow::Result<Self> {
         let directory = stage.path().join(label);
         fs::create_dir_all(&directory)?;
         let (https, http, plain, admin) = (stage.port()?, stage.port()?, stage.port()?, stage.port()?);
@@ -225,7 +258,8 @@ impl Site {
             ("http", http.to_string()),
             ("plain", plain.to_string()),
             ("admin", admin.to_string()),
-            ("upstream", peer.upstream(stage)),
+            ("upstream", peer.upstream(stage, shape.servers)),
+            ("more", shape.more.clone()),
             ("threads", threads.clone()),
             ("stage", stage.path().display().to_string()),
             ("own", directory.display().to_string()),
