@@ -111,6 +111,8 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
         // Our own drain ends the process earlier; this is the ceiling.
         grace_period_seconds: Some(settings.shutdown.grace.get().as_secs() + 2),
         graceful_shutdown_timeout_seconds: Some(1),
+        // A connection stays on its thread: what became ready together is answered together.
+        work_stealing: false,
         ..ServerConf::default()
     };
     let opt = Opt { upgrade, ..Opt::default() };

@@ -81,7 +81,7 @@ async fn events(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<()
     fields.push("content-type", "text/event-stream");
     fields.push("cache-control", "no-store");
     fields.push("x-accel-buffering", "no");
-    exchange.start(StatusCode::OK, fields, BodySize::Unknown).await?;
+    exchange.start(StatusCode::OK, fields, BodySize::Unknown)?;
     if exchange.request.head.method == Method::HEAD {
         return exchange.downstream.finish().await;
     }

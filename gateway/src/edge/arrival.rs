@@ -2,6 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
+use jiff::Timestamp;
+use uuid::Uuid;
+
 use crate::{
     exchange::{Client, Connection, Request},
     snapshot::Snapshot,
@@ -94,17 +97,30 @@ fn request_id(fields: &Fields, believes: bool) -> String {
     given.map_or_else(new_id, str::to_owned)
 }
 
+/// A UUIDv7. Nothing hangs on nobody guessing it, so its randomness costs no system call.
 pub(super) fn new_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+    let ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+    let mut random = [0; 10];
+    fastrand::fill(&mut random);
+    uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().to_string()
 }
 
 /// W3C Trace Context: carried on when well-formed, else started.
 fn traceparent(fields: &Fields) -> String {
     let given = fields.text("traceparent").filter(|value| is_traceparent(value));
-    given.map_or_else(
-        || format!("00-{:032x}-{:016x}-01", fastrand::u128(1..), fastrand::u64(1..)),
-        str::to_owned,
-    )
+    given.map_or_else(new_traceparent, str::to_owned)
+}
+
+fn new_traceparent() -> String {
+    let mut text = String::with_capacity(55);
+    let mut hex = [0; 32];
+    text.push_str("00-");
+    text.push_str(Uuid::from_u128(fastrand::u128(1..)).simple().encode_lower(&mut hex));
+    text.push('-');
+    let span = Uuid::from_u64_pair(fastrand::u64(1..), 0).simple().encode_lower(&mut hex);
+    text.push_str(span.get(..16).unwrap_or_default());
+    text.push_str("-01");
+    text
 }
 
 fn is_traceparent(value: &str) -> bool {
@@ -152,6 +168,15 @@ mod tests {
         assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", "1.1.1.1"), "1.1.1.1");
         assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2"), "1.1.1.1");
         assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, nonsense"), "10.0.0.1");
+    }
+
+    #[test]
+    fn new_ids_and_traces_are_well_formed_and_never_the_same() {
+        let (first, second) = (new_id(), new_id());
+        assert_ne!(first, second);
+        assert_eq!(Uuid::parse_str(&first).unwrap().get_version_num(), 7);
+        assert!(is_traceparent(&new_traceparent()));
+        assert_ne!(new_traceparent(), new_traceparent());
     }
 
     #[test]

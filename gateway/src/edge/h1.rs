@@ -1,15 +1,18 @@
 //! The HTTP/1.1 connection: one request after the other, each with its deadline, until one side has enough.
 
 use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use http::StatusCode;
 use pingora::server::ShutdownWatch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::{Context, Door, serve, unreadable};
+use super::{Context, Door, idle::Idle, serve, unreadable};
 use crate::{
     exchange::{BodySize, Connection, Downstream, h1::Http1, socket::Socket},
     fault::{ClientFault, Fault},
@@ -32,11 +35,13 @@ pub(crate) async fn run(
 ) {
     let mut snapshot = gateway.snapshot();
     let mut http1 = Http1::new(socket, snapshot.deadlines);
-    let mut shutdown_seen = shutdown.clone();
+    let mut watch = shutdown.clone();
+    let mut draining = Draining { begins: Box::pin(async { stopping(&mut watch).await }), has_begun: false };
+    let mut idle = Idle::new(snapshot.settings.limits.idle_timeout.get());
     let mut left = snapshot.settings.limits.requests_per_connection.max(1);
     loop {
-        let idle = snapshot.settings.limits.idle_timeout.get();
-        if http1.input.is_empty() && !next_request(&mut http1, idle, &mut shutdown_seen).await {
+        idle.set_limit(snapshot.settings.limits.idle_timeout.get());
+        if http1.input.is_empty() && !next_request(&mut http1, &mut idle, &mut draining).await {
             Box::pin(http1.close()).await;
             return;
         }
@@ -67,18 +72,26 @@ pub(crate) async fn run(
 
 /// Waits for a request; `false` when none comes. A draining gateway does not shut idle connections at once:
 /// a request may be on its way, and is answered with `Connection: close`.
-async fn next_request(http1: &mut Http1, idle: Duration, shutdown: &mut ShutdownWatch) -> bool {
-    let idle_or_draining = async {
-        tokio::select! {
-            () = sleep(idle) => {}
-            () = stopping(shutdown) => sleep(DRAIN_WAIT.min(idle)).await,
+async fn next_request(http1: &mut Http1, idle: &mut Idle, draining: &mut Draining<'_>) -> bool {
+    let mut more = pin!(http1.first_bytes());
+    poll_fn(|cx| {
+        if let Poll::Ready(more) = more.as_mut().poll(cx) {
+            idle.interrupt();
+            return Poll::Ready(matches!(more, Ok(true)));
         }
-    };
-    tokio::select! {
-        biased;
-        more = http1.first_bytes() => matches!(more, Ok(true)),
-        () = idle_or_draining => false,
-    }
+        if !draining.has_begun && draining.begins.as_mut().poll(cx).is_ready() {
+            draining.has_begun = true;
+            idle.shorten(DRAIN_WAIT);
+        }
+        if idle.is_over(cx) { Poll::Ready(false) } else { Poll::Pending }
+    })
+    .await
+}
+
+/// Watches for the end of the gateway, for a whole connection: looking again costs less than beginning to look.
+struct Draining<'c> {
+    begins: Pin<Box<dyn Future<Output = ()> + Send + 'c>>,
+    has_begun: bool,
 }
 
 /// One head; `None` when the client left before it was complete.

@@ -1,29 +1,44 @@
-//! HTTP/2: Pingora runs the connection and gives one session per stream; we read the head and serve.
+//! The HTTP/2 connection: the h2 crate reads and writes its frames, each stream is a future, and all of them run in
+//! the one task of the connection. So streams that become ready together are answered together, in one write.
 
-use std::{sync::Arc, time::Instant};
-
-use pingora::{
-    apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
-    protocols::http::{
-        ServerSession,
-        v2::server::{H2Options, default_h2_options},
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    server::ShutdownWatch,
+    task::Poll,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, watch};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use h2::{RecvStream, server::SendResponse};
+use pingora::server::ShutdownWatch;
+use tokio::{sync::Notify, time::timeout};
 
-use super::{Context, Door, serve, unreadable};
+use super::{Context, Door, idle::Idle, serve, unreadable};
 use crate::{
-    exchange::{BodySize, Connection, Downstream, h2, socket::Socket},
+    exchange::{
+        BodySize, Connection, Downstream,
+        gather::Gather,
+        h2::{Http2, Stream, head},
+        socket::Socket,
+    },
     fault::ClientFault,
     gateway::{Gateway, stopping},
-    wire::{Framing, RequestHead, frames::FrameWatch, request::Version},
+    snapshot::Snapshot,
+    wire::frames::FrameWatch,
 };
 
 /// Resets that the client may cause before we have accepted the stream, and resets of ours that are
 /// remembered (CVE-2023-44487, CVE-2025-8671).
 const PENDING_RESETS: usize = 50;
+/// Requests that cannot be read; one connection with so many of them means ill.
+const MALFORMED: usize = 32;
+/// Between our GOAWAY to a connection that sat idle and its end.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(
     gateway: &Arc<Gateway>,
@@ -33,103 +48,128 @@ pub(crate) async fn run(
     shutdown: &ShutdownWatch,
 ) {
     let snapshot = gateway.snapshot();
-    let mut options = HttpServerOptions::default();
-    // Pingora's default is to keep idle HTTP/2 connections for ever.
-    options.h2_idle_timeout = Some(snapshot.settings.limits.idle_timeout.get());
-    let peer = connection.peer;
-    let app = Arc::new(Streams { gateway: gateway.clone(), door, connection, options });
+    let limits = &snapshot.settings.limits;
     let flooded = Arc::new(Notify::new());
-    socket.watch_frames(FrameWatch::new(snapshot.settings.limits.control_frames, flooded.clone()));
-    // Pingora ends a connection (GOAWAY first) when this turns true: at the end of the process, or when
-    // the client floods it.
-    let (end, ending) = watch::channel(false);
-    let mut shutdown = shutdown.clone();
-    let relay = async {
+    socket.watch_frames(FrameWatch::new(limits.control_frames, flooded.clone()));
+    let (socket, hold) = Gather::new(socket);
+    let idle = limits.idle_timeout.get();
+    let handshake = options(&snapshot).handshake::<_, Bytes>(socket);
+    let Ok(Ok(frames)) = timeout(limits.head_timeout.get(), handshake).await else { return };
+    drop(snapshot);
+
+    let malformed = AtomicUsize::new(0);
+    let mut stop = shutdown.clone();
+    let ending = async {
         tokio::select! {
-            () = stopping(&mut shutdown) => {}
-            () = flooded.notified() => tracing::info!(peer = %peer, "HTTP/2 flood, connection ended"),
+            () = stopping(&mut stop) => {}
+            () = flooded.notified() => tracing::info!(peer = %connection.peer, "HTTP/2 flood, connection ended"),
         }
-        end.send_replace(true);
-        std::future::pending::<()>().await;
     };
-    tokio::select! {
-        _ = app.process_new(Box::new(socket), &ending) => {}
-        () = relay => {}
-    }
-}
-
-/// What answers the streams of one connection.
-struct Streams {
-    gateway: Arc<Gateway>,
-    door: Door,
-    connection: Arc<Connection>,
-    options: HttpServerOptions,
-}
-
-#[async_trait::async_trait]
-impl HttpServerApp for Streams {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        let arrived = Instant::now();
-        let snapshot = self.gateway.snapshot();
-        match h2::head(&mut session, &snapshot.head_limits) {
-            Ok(head) => {
-                let mut http2 = h2::Http2::new(session, &head, snapshot.deadlines);
-                let context =
-                    Context { gateway: &self.gateway, snapshot: &snapshot, door: self.door, shutdown };
-                serve(&context, &self.connection, head, Downstream::Http2(&mut http2), arrived).await;
+    let mut ending = pin!(ending);
+    let mut idle = Idle::new(idle);
+    let mut frames = frames;
+    let mut is_ending = false;
+    let mut streams = FuturesUnordered::new();
+    poll_fn(|cx| {
+        if !is_ending && ending.as_mut().poll(cx).is_ready() {
+            is_ending = true;
+            frames.graceful_shutdown();
+        }
+        let mut is_held = false;
+        loop {
+            while let Poll::Ready(Some(())) = streams.poll_next_unpin(cx) {}
+            let mut accepted = frames.poll_accept(cx);
+            if accepted.is_pending() && is_held {
+                hold.set(false);
+                accepted = frames.poll_accept(cx);
             }
-            Err(cause) => {
-                let fault = ClientFault::Malformed(cause).into();
-                let (status, fields, body) = unreadable(&self.gateway, &self.connection, &fault);
-                let mut http2 = h2::Http2::new(session, &nothing(), snapshot.deadlines);
-                // A stream that is gone already needs no answer.
-                let _ = async {
-                    http2.write_head(status, &fields, BodySize::Known(body.len() as u64)).await?;
-                    http2.write_body(body).await?;
-                    http2.finish().await
+            match accepted {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    let stream = stream(gateway, door, &connection, shutdown, &malformed, request, respond);
+                    streams.push(Box::pin(stream));
+                    // Where one came there may be more: what they are answered waits, and leaves together.
+                    is_held = true;
+                    hold.set(true);
                 }
-                .await;
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Pending => break,
             }
         }
-        None
-    }
+        if malformed.load(Relaxed) >= MALFORMED {
+            return Poll::Ready(());
+        }
+        if !streams.is_empty() {
+            idle.interrupt();
+        } else if idle.is_over(cx) {
+            if is_ending {
+                return Poll::Ready(());
+            }
+            is_ending = true;
+            frames.graceful_shutdown();
+            idle.restart(LAST_WORD);
+            // Once more, so that the GOAWAY leaves.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await;
+    // With the connection gone each stream learns that nobody is there, and tells the log.
+    drop(frames);
+    while streams.next().await.is_some() {}
+}
 
-    fn h2_options(&self) -> Option<H2Options> {
-        let limits = &self.gateway.snapshot().settings.limits;
-        let mut options = default_h2_options();
-        options
-            .max_concurrent_streams(limits.streams)
-            .max_header_list_size(u32::try_from(limits.head.get()).unwrap_or(u32::MAX))
-            .max_pending_accept_reset_streams(PENDING_RESETS)
-            .max_concurrent_reset_streams(PENDING_RESETS)
-            .max_local_error_reset_streams(Some(PENDING_RESETS))
-            // One window for the connection bounds what all its streams can make us hold.
-            .initial_window_size(256 * 1024)
-            .initial_connection_window_size(1024 * 1024)
-            .max_send_buffer_size(256 * 1024);
-        // RFC 8441: a WebSocket may be one stream of many instead of a connection of its own.
-        options.enable_connect_protocol();
-        Some(options)
-    }
-
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
+/// One request.
+async fn stream(
+    gateway: &Arc<Gateway>,
+    door: Door,
+    connection: &Arc<Connection>,
+    shutdown: &ShutdownWatch,
+    malformed: &AtomicUsize,
+    request: http::Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let arrived = Instant::now();
+    let snapshot = gateway.snapshot();
+    let (parts, body) = request.into_parts();
+    let head = head(&parts, body.is_end_stream(), &snapshot.head_limits);
+    drop(parts);
+    let stream = Stream::new(body, respond);
+    match head {
+        Ok(head) => {
+            let mut http2 = Http2::new(stream, Some(&head), snapshot.deadlines);
+            let context = Context { gateway, snapshot: &snapshot, door, shutdown };
+            serve(&context, connection, head, Downstream::Http2(&mut http2), arrived).await;
+        }
+        Err(cause) => {
+            malformed.fetch_add(1, Relaxed);
+            let (status, fields, body) =
+                unreadable(gateway, connection, &ClientFault::Malformed(cause).into());
+            let mut http2 = Http2::new(stream, None, snapshot.deadlines);
+            // A stream that is gone already needs no answer.
+            let _ = async {
+                http2.write_head(status, fields, BodySize::Known(body.len() as u64))?;
+                http2.write_body(body).await?;
+                http2.finish().await
+            }
+            .await;
+        }
     }
 }
 
-/// Stands for a head that could not be read.
-fn nothing() -> RequestHead {
-    RequestHead {
-        method: http::Method::GET,
-        target: String::new(),
-        authority: String::new(),
-        version: Version::Http2,
-        fields: crate::wire::Fields::default(),
-        framing: Framing::None,
-        extended_connect: false,
-    }
+fn options(snapshot: &Snapshot) -> h2::server::Builder {
+    let limits = &snapshot.settings.limits;
+    let mut options = h2::server::Builder::new();
+    options
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.head.get()).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_concurrent_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(Some(PENDING_RESETS))
+        // One window for the connection bounds what all its streams can make us hold.
+        .initial_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_send_buffer_size(256 * 1024);
+    // RFC 8441: a WebSocket may be one stream of many instead of a connection of its own.
+    options.enable_connect_protocol();
+    options
 }

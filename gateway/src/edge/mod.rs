@@ -5,6 +5,7 @@
 pub(crate) mod arrival;
 pub(crate) mod h1;
 pub(crate) mod h2;
+mod idle;
 
 use std::{sync::Arc, time::Instant};
 

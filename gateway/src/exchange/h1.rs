@@ -3,13 +3,20 @@
 //! Head and first body bytes leave in one write (one TLS record for a small answer). The output buffer is
 //! given back when the connection goes idle.
 
-use std::{io, time::Duration};
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
 use pingora::protocols::{Stream, http::ServerSession};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead as _, AsyncReadExt, AsyncWriteExt, ReadBuf},
     time::timeout,
 };
 
@@ -19,6 +26,11 @@ use crate::{
     wire::{BodyDecoder, Decoded, Fields, Framing, RequestHead, request::Version},
 };
 
+/// Room for what is read at a time: within a head or a short body, within a long body, and while nothing has
+/// come yet (what is read then is copied out at once).
+const READ_SIZE: usize = 4 * 1024;
+const LONG_READ_SIZE: usize = 32 * 1024;
+const SCRATCH_SIZE: usize = 16 * 1024;
 /// Answers are sent on when this much is buffered.
 const WRITE_SIZE: usize = 32 * 1024;
 /// How much of an unwanted request body is read to save the connection, and how much to let the
@@ -95,16 +107,27 @@ impl Http1 {
 
     /// Reads more bytes into `input`; `false` at the end of the stream.
     pub(crate) async fn fill(&mut self) -> io::Result<bool> {
-        self.input.reserve(4096);
+        // A long body in pieces of a whole TLS record or more.
+        let is_long = self.body.remaining().is_none_or(|left| left > READ_SIZE as u64);
+        self.input.reserve(if is_long { LONG_READ_SIZE } else { READ_SIZE });
         Ok(self.socket.read_buf(&mut self.input).await? > 0)
     }
 
-    /// Waits for the first bytes of a request with next to no buffer: most connections wait most of the time.
+    /// Waits for the first bytes of a request without a buffer of its own: most connections wait most of the
+    /// time, and one thread reads for one of them at a time.
     pub(crate) async fn first_bytes(&mut self) -> io::Result<bool> {
-        let mut scratch = [0; 64];
-        let size = self.socket.read(&mut scratch).await?;
-        self.input.extend_from_slice(scratch.get(..size).unwrap_or_default());
-        Ok(size > 0)
+        thread_local! {
+            static SCRATCH: RefCell<[u8; SCRATCH_SIZE]> = const { RefCell::new([0; SCRATCH_SIZE]) };
+        }
+        poll_fn(|cx| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let mut read = ReadBuf::new(scratch);
+                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+                self.input.extend_from_slice(read.filled());
+                Poll::Ready(Ok(!read.filled().is_empty()))
+            })
+        })
+        .await
     }
 
     pub(crate) fn limit_body(&mut self, bytes: u64) {
@@ -171,7 +194,7 @@ impl Http1 {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(fields.as_wire());
         out.extend_from_slice(b"date: ");
-        out.extend_from_slice(crate::observe::clock::http_date().as_bytes());
+        crate::observe::clock::with_http_date(|date| out.extend_from_slice(date.as_bytes()));
         out.extend_from_slice(b"\r\n");
         match self.answer {
             Answer::Sized(length) => {

@@ -3,8 +3,11 @@
 //! Route, guard and lanes are written once against these types. The edge makes an [`Exchange`] for each
 //! request; [`Downstream`] hides whether the answer goes out as HTTP/1.1 text or HTTP/2 frames.
 
+pub(crate) mod gather;
 pub(crate) mod h1;
 pub(crate) mod h2;
+mod h2_session;
+pub(crate) mod read_ahead;
 pub(crate) mod socket;
 
 use std::{
@@ -182,18 +185,18 @@ impl Downstream<'_> {
         }
     }
 
-    pub(crate) async fn write_head(
+    pub(crate) fn write_head(
         &mut self,
         status: StatusCode,
-        fields: &Fields,
+        fields: Fields,
         size: BodySize,
     ) -> Result<(), Fault> {
         match self {
             Downstream::Http1(h1) => {
-                h1.write_head(status, fields, size);
+                h1.write_head(status, &fields, size);
                 Ok(())
             }
-            Downstream::Http2(h2) => h2.write_head(status, fields, size).await,
+            Downstream::Http2(h2) => h2.write_head(status, fields, size),
         }
     }
 
@@ -240,7 +243,7 @@ impl Downstream<'_> {
     pub(crate) fn take_session(&mut self, head: &RequestHead) -> Option<ServerSession> {
         match self {
             Downstream::Http1(h1) => Some(h1.take_session(head)),
-            Downstream::Http2(h2) => h2.take_session(),
+            Downstream::Http2(h2) => h2.take_session(head),
         }
     }
 
@@ -270,7 +273,7 @@ impl Downstream<'_> {
 impl Exchange<'_> {
     /// Writes a head; every answer of the gateway passes here, so that status, guards' fields and
     /// the request id are never forgotten.
-    pub(crate) async fn start(
+    pub(crate) fn start(
         &mut self,
         status: StatusCode,
         mut fields: Fields,
@@ -282,7 +285,7 @@ impl Exchange<'_> {
             fields.push(name, value);
         }
         fields.push("x-request-id", &self.request.id);
-        self.downstream.write_head(status, &fields, size).await
+        self.downstream.write_head(status, fields, size)
     }
 
     pub(crate) async fn body(&mut self, data: Bytes) -> Result<(), Fault> {
@@ -299,7 +302,7 @@ impl Exchange<'_> {
     ) -> Result<(), Fault> {
         let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         let size = if bodiless { BodySize::None } else { BodySize::Known(body.len() as u64) };
-        self.start(status, fields, size).await?;
+        self.start(status, fields, size)?;
         if !body.is_empty() && self.request.head.method != http::Method::HEAD {
             self.body(body).await?;
         }

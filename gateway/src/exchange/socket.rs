@@ -18,6 +18,7 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::read_ahead::ReadAhead;
 use crate::wire::frames::FrameWatch;
 
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(crate) struct Socket {
 #[derive(Debug)]
 enum Io {
     Plain(Box<TcpStream>),
-    Tls(Box<TlsStream<Box<TcpStream>>>),
+    Tls(Box<TlsStream<ReadAhead<Box<TcpStream>>>>),
     /// Lent to Pingora, or closed there.
     Away,
 }
@@ -45,14 +46,14 @@ impl Socket {
         Self { io: Io::Plain(tcp), frames: None }
     }
 
-    pub(crate) fn tls(tls: TlsStream<Box<TcpStream>>) -> Self {
+    pub(crate) fn tls(tls: TlsStream<ReadAhead<Box<TcpStream>>>) -> Self {
         Self { io: Io::Tls(Box::new(tls)), frames: None }
     }
 
     fn tcp(&self) -> Option<&TcpStream> {
         match &self.io {
             Io::Plain(tcp) => Some(tcp),
-            Io::Tls(tls) => Some(tls.get_ref().0),
+            Io::Tls(tls) => Some(tls.get_ref().0.get_ref()),
             Io::Away => None,
         }
     }

@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     edge::{self, Door},
-    exchange::{Connection, TlsSession, socket::Socket},
+    exchange::{Connection, TlsSession, read_ahead::ReadAhead, socket::Socket},
     gateway::Gateway,
     guard::rate::RateLimit,
     tls::acme::PROOF_PROTOCOL,
@@ -81,7 +81,7 @@ impl ServerApp for Entrance {
         let (socket, tls) = if is_tls {
             let (config, limit) = (gateway.certificates.server_config(), limits.head_timeout.get());
             // A handshake that is not done in time, or fails, is no event worth a line by default.
-            match Box::pin(timeout(limit, TlsAcceptor::from(config).accept(tcp))).await {
+            match Box::pin(timeout(limit, TlsAcceptor::from(config).accept(ReadAhead::new(tcp)))).await {
                 // The handshake was all the authority wanted.
                 Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(PROOF_PROTOCOL) => return None,
                 Ok(Ok(stream)) => {

@@ -1,49 +1,77 @@
 //! One line per request on standard output, written by a thread of its own: a slow terminal never holds a
 //! request. When lines come faster than they can be written, the surplus is counted and dropped.
+//!
+//! A request formats its line into a buffer of its thread and appends it to the one that waits; the writer takes
+//! that whole, some times a second. So a line costs no allocation, and waking the writer is paid by many.
 
 use std::{
+    cell::RefCell,
     io::Write,
+    net::IpAddr,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
+use super::clock;
 use crate::{
     config,
     exchange::{Connection, Exchange},
     fault::Fault,
 };
 
-/// Lines that may wait to be written.
-const WAITING: usize = 8192;
-
-enum Line {
-    Text(String),
-    /// Everything before this is to be written; the answer says that it is.
-    Flush(SyncSender<()>),
-}
+/// Bytes that may wait to be written.
+const WAITING: usize = 4 * 1024 * 1024;
+/// The writer comes at once when so many wait.
+const FULL: usize = 64 * 1024;
+/// Else it lets lines gather for so long.
+const GATHER: Duration = Duration::from_millis(50);
 
 pub(crate) struct AccessLog {
     format: AtomicU8,
     with_health: AtomicBool,
-    lines: SyncSender<Line>,
-    dropped: Arc<AtomicU64>,
+    desk: Arc<Desk>,
+}
+
+/// Where requests leave lines and the writer takes them.
+#[derive(Default)]
+struct Desk {
+    waiting: Mutex<Waiting>,
+    /// Tells the writer.
+    left: Condvar,
+    /// Tells who waits for the writer.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    dropped: u64,
+    /// How many batches were taken and written; who flushes waits for it to pass.
+    written: u64,
+    is_writing: bool,
+    hurry: bool,
+    ended: bool,
+}
+
+thread_local! {
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl AccessLog {
-    /// Starts the writer; it ends with the last sender.
+    /// Starts the writer; it ends with the log.
     pub(crate) fn start(settings: &config::Log) -> std::io::Result<Self> {
-        let (lines, waiting) = sync_channel(WAITING);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counter = dropped.clone();
-        std::thread::Builder::new().name("access-log".into()).spawn(move || write_all(&waiting, &counter))?;
-        let log = Self { format: AtomicU8::default(), with_health: AtomicBool::default(), lines, dropped };
+        let desk = Arc::new(Desk::default());
+        let writers = desk.clone();
+        std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || writers.write_all(std::io::stdout()))?;
+        let log = Self { format: AtomicU8::default(), with_health: AtomicBool::default(), desk };
         log.configure(settings);
         Ok(log)
     }
@@ -59,14 +87,11 @@ impl AccessLog {
             return;
         }
         let format = self.format.load(Relaxed);
-        let line = if format == config::AccessLog::Json as u8 {
-            json_line(exchange, took)
+        if format == config::AccessLog::Json as u8 {
+            self.leave(|line| json_line(line, exchange, took));
         } else if format == config::AccessLog::Combined as u8 {
-            combined_line(exchange)
-        } else {
-            return;
-        };
-        self.send(line);
+            self.leave(|line| combined_line(line, exchange));
+        }
     }
 
     /// A request whose head could not be read.
@@ -74,58 +99,111 @@ impl AccessLog {
         let (client, status) = (connection.peer.ip().to_canonical(), fault.status().as_u16());
         let format = self.format.load(Relaxed);
         if format == config::AccessLog::Json as u8 {
-            let line = json!({
-                "at": super::clock::iso(Timestamp::now()),
+            let text = json!({
+                "at": clock::iso_now().as_str(),
                 "client": client.to_string(),
                 "status": status,
                 "request_id": id,
                 "fault": fault.name(),
                 "cause": fault.cause(),
             });
-            self.send(line.to_string());
+            self.leave(|line| serde_json::to_writer(line, &text).map_err(Into::into));
         } else if format == config::AccessLog::Combined as u8 {
-            let time = Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000");
-            self.send(format!("{client} - - [{time}] \"-\" {status} 0 \"-\" \"-\""));
+            self.leave(|line| {
+                write!(line, "{client} - - [{}] \"-\" {status} 0 \"-\" \"-\"", clock::combined_now())
+            });
         }
     }
 
-    fn send(&self, line: String) {
-        if self.lines.try_send(Line::Text(line)).is_err() {
-            self.dropped.fetch_add(1, Relaxed);
-        }
+    /// Lets `form` write a line, and leaves it on the desk.
+    fn leave(&self, form: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            // Writing into memory does not fail, and what cannot be said as JSON is not in a line.
+            if form(line).is_ok() {
+                line.push(b'\n');
+                self.desk.leave(line);
+            }
+        });
     }
 
     /// Blocks until what was written so far is out, but not for ever.
     pub(super) fn flush(&self) {
-        let (done, is_done) = sync_channel(1);
-        if self.lines.send(Line::Flush(done)).is_ok() {
-            let _ = is_done.recv_timeout(Duration::from_secs(1));
-        }
+        let mut waiting = self.desk.lock();
+        // What is being written just now does not hold what waits behind it.
+        let goal = waiting.written + u64::from(waiting.is_writing) + u64::from(!waiting.lines.is_empty());
+        waiting.hurry = true;
+        self.desk.left.notify_one();
+        let _ = self
+            .desk
+            .taken
+            .wait_timeout_while(waiting, Duration::from_secs(1), |waiting| waiting.written < goal);
     }
 }
 
-fn write_all(lines: &Receiver<Line>, dropped: &AtomicU64) {
-    // Nobody may be reading; then there is nothing to be done about it here, and errors are let go.
-    let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());
-    while let Ok(first) = lines.recv() {
-        let mut next = Some(first);
-        while let Some(line) = next {
-            match line {
-                Line::Text(text) => {
-                    let _ = writeln!(out, "{text}");
-                }
-                Line::Flush(done) => {
-                    let _ = out.flush();
-                    let _ = done.send(());
-                }
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.desk.lock().ended = true;
+        self.desk.left.notify_one();
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        let before = waiting.lines.len();
+        if before + line.len() > WAITING {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.extend_from_slice(line);
+        let after = waiting.lines.len();
+        drop(waiting);
+        // Telling is a system call: only who leaves the first line and who fills the desk does it.
+        if before == 0 || (before < FULL && after >= FULL) {
+            self.left.notify_one();
+        }
+    }
+
+    fn write_all(&self, mut out: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let waiting = self.lock();
+            let idle =
+                |waiting: &mut Waiting| waiting.lines.is_empty() && waiting.dropped == 0 && !waiting.ended;
+            let waiting = self.left.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
+            let gathering =
+                |waiting: &mut Waiting| waiting.lines.len() < FULL && !waiting.hurry && !waiting.ended;
+            let (mut waiting, _) = self
+                .left
+                .wait_timeout_while(waiting, GATHER, gathering)
+                .unwrap_or_else(PoisonError::into_inner);
+            if waiting.ended && waiting.lines.is_empty() {
+                return;
             }
-            next = lines.try_recv().ok();
+            std::mem::swap(&mut waiting.lines, &mut batch);
+            let lost = std::mem::take(&mut waiting.dropped);
+            waiting.hurry = false;
+            waiting.is_writing = true;
+            drop(waiting);
+            // Nobody may be reading; then there is nothing to be done about it here, and errors are let go.
+            let _ = out.write_all(&batch);
+            if lost > 0 {
+                let _ = writeln!(out, "{}", json!({"msg": "access log lines dropped", "count": lost}));
+            }
+            let _ = out.flush();
+            batch.clear();
+            batch.shrink_to(2 * FULL);
+            let mut waiting = self.lock();
+            waiting.written += 1;
+            waiting.is_writing = false;
+            drop(waiting);
+            self.taken.notify_all();
         }
-        let lost = dropped.swap(0, Relaxed);
-        if lost > 0 {
-            let _ = writeln!(out, "{}", json!({"msg": "access log lines dropped", "count": lost}));
-        }
-        let _ = out.flush();
     }
 }
 
@@ -134,78 +212,183 @@ fn ms(duration: Duration) -> f64 {
 }
 
 /// SECURITY: queries, cookies, `Authorization` and `Sec-WebSocket-Protocol` carry secrets and are not logged.
-fn json_line(exchange: &Exchange<'_>, took: Duration) -> String {
-    let (request, record) = (&exchange.request, &exchange.record);
-    let mut line = json!({
-        "at": super::clock::iso(Timestamp::now()),
-        "client": request.client.address.to_string(),
-        "method": request.head.method.as_str(),
-        "host": request.head.authority,
-        "path": request.raw_path(),
-        "protocol": request.head.version.name(),
-        "status": record.status,
-        "bytes_in": record.bytes_in,
-        "bytes_out": record.bytes_out,
-        "took_ms": ms(took),
-        "request_id": request.id,
-    });
-    let Some(object) = line.as_object_mut() else { return String::new() };
-    let mut add = |name: &str, value: serde_json::Value| {
-        object.insert(name.to_owned(), value);
-    };
-    if let Some(tls) = &request.connection.tls {
-        add("tls", tls.version.into());
-        add("tls_resumed", tls.resumed.into());
-        if let Some(subject) = &tls.client_subject {
-            add("client_certificate", subject.as_str().into());
-        }
-    }
-    if let Some(route) = &record.route {
-        add("route", (**route).into());
-    }
-    if let Some(upstream) = &record.upstream {
-        add("upstream", (**upstream).into());
-    }
-    if let Some(server) = &record.server {
-        add("server", (**server).into());
-        add("attempts", record.attempts.into());
-    }
-    if let Some(connect) = record.connect {
-        add("connect_ms", ms(connect).into());
-    }
-    if let Some(waited) = record.waited {
-        add("waited_ms", ms(waited).into());
-    }
-    if let Some(subject) = &request.subject {
-        add("user", subject.id.as_str().into());
-    }
-    if let Some(fault) = &record.fault {
-        add("fault", fault.name().into());
-        add("cause", fault.cause().into());
-    }
-    if let Some(agent) = request.head.fields.text("user-agent") {
-        add("user_agent", agent.into());
-    }
-    line.to_string()
+#[derive(Serialize)]
+struct Line<'a> {
+    at: &'a str,
+    client: IpAddr,
+    method: &'a str,
+    host: &'a str,
+    path: &'a str,
+    protocol: &'static str,
+    status: u16,
+    bytes_in: u64,
+    bytes_out: u64,
+    took_ms: f64,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_resumed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
 }
 
-fn combined_line(exchange: &Exchange<'_>) -> String {
+fn json_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, took: Duration) -> std::io::Result<()> {
     let (request, record) = (&exchange.request, &exchange.record);
-    let field = |name: &str| {
-        let text = request.head.fields.text(name).unwrap_or("-");
-        text.replace('\\', "\\\\").replace('"', "\\\"")
+    let tls = request.connection.tls.as_ref();
+    let text = Line {
+        at: &clock::iso_now(),
+        client: request.client.address,
+        method: request.head.method.as_str(),
+        host: &request.head.authority,
+        path: request.raw_path(),
+        protocol: request.head.version.name(),
+        status: record.status,
+        bytes_in: record.bytes_in,
+        bytes_out: record.bytes_out,
+        took_ms: ms(took),
+        request_id: &request.id,
+        tls: tls.map(|tls| tls.version),
+        tls_resumed: tls.map(|tls| tls.resumed),
+        client_certificate: tls.and_then(|tls| tls.client_subject.as_deref()),
+        route: record.route.as_deref(),
+        upstream: record.upstream.as_deref(),
+        server: record.server.as_deref(),
+        attempts: record.server.as_ref().map(|_| record.attempts),
+        connect_ms: record.connect.map(ms),
+        waited_ms: record.waited.map(ms),
+        user: request.subject.as_ref().map(|subject| subject.id.as_str()),
+        fault: record.fault.as_ref().map(Fault::name),
+        cause: record.fault.as_ref().map(Fault::cause),
+        user_agent: request.head.fields.text("user-agent"),
     };
-    format!(
-        "{} - {} [{}] \"{} {} {}\" {} {} \"{}\" \"{}\"",
+    serde_json::to_writer(line, &text).map_err(Into::into)
+}
+
+fn combined_line(line: &mut Vec<u8>, exchange: &Exchange<'_>) -> std::io::Result<()> {
+    let (request, record) = (&exchange.request, &exchange.record);
+    write!(
+        line,
+        "{} - {} [{}] \"{} {} {}\" {} {} \"",
         request.client.address,
         request.subject.as_ref().map_or("-", |subject| subject.id.as_str()),
-        Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        clock::combined_now(),
         request.head.method,
         request.raw_path(),
         request.head.version.name(),
         record.status,
         record.bytes_out,
-        field("referer"),
-        field("user-agent"),
-    )
+    )?;
+    quoted(line, request.head.fields.text("referer"));
+    line.extend_from_slice(b"\" \"");
+    quoted(line, request.head.fields.text("user-agent"));
+    line.push(b'"');
+    Ok(())
+}
+
+/// SECURITY: log forging. A quote or a backslash in a field is escaped, so that it ends nothing.
+fn quoted(line: &mut Vec<u8>, text: Option<&str>) {
+    for byte in text.unwrap_or("-").bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            line.push(b'\\');
+        }
+        line.push(byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A terminal that takes nothing until it is told to.
+    #[derive(Clone, Default)]
+    struct Terminal(Arc<Screen>);
+
+    #[derive(Default)]
+    struct Screen {
+        /// What is on it, once it takes something.
+        text: Mutex<Option<Vec<u8>>>,
+        released: Condvar,
+    }
+
+    impl Terminal {
+        fn release(&self) {
+            self.0.text.lock().unwrap().get_or_insert_default();
+            self.0.released.notify_all();
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.text.lock().unwrap().clone().unwrap()).unwrap()
+        }
+    }
+
+    impl Write for Terminal {
+        fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+            let text = self.0.text.lock().unwrap();
+            let mut text = self.0.released.wait_while(text, |text| text.is_none()).unwrap();
+            text.as_mut().unwrap().extend_from_slice(data);
+            Ok(data.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn log_to(terminal: &Terminal) -> (AccessLog, std::thread::JoinHandle<()>) {
+        let desk = Arc::new(Desk::default());
+        let (writers, terminal) = (desk.clone(), terminal.clone());
+        let writer = std::thread::spawn(move || writers.write_all(terminal));
+        (AccessLog { format: AtomicU8::default(), with_health: AtomicBool::default(), desk }, writer)
+    }
+
+    #[test]
+    fn every_line_arrives_once_and_a_flush_waits_for_it() {
+        let terminal = Terminal::default();
+        terminal.release();
+        let (log, writer) = log_to(&terminal);
+        for n in 0..1000 {
+            log.leave(|line| write!(line, "{n}"));
+        }
+        log.flush();
+        let expected: String = (0..1000).map(|n| format!("{n}\n")).collect();
+        assert_eq!(terminal.text(), expected);
+        drop(log);
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn what_a_stalled_terminal_does_not_take_is_counted_and_bounded() {
+        let terminal = Terminal::default();
+        let (log, writer) = log_to(&terminal);
+        let long = "x".repeat(64 * 1024);
+        for _ in 0..200 {
+            log.leave(|line| line.write_all(long.as_bytes()));
+        }
+        assert!(log.desk.lock().lines.len() <= WAITING);
+        terminal.release();
+        drop(log);
+        writer.join().unwrap();
+        assert!(terminal.text().contains("access log lines dropped"));
+    }
 }

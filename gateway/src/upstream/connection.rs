@@ -3,7 +3,10 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
@@ -126,34 +129,61 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// Idle connections of one server, the freshest on top.
+/// Idle connections of one server, for each thread its own, the freshest on top: a socket is watched by the thread
+/// that opened it, and waking another one costs more than a connection.
 #[derive(Default)]
-pub(crate) struct IdleConnections(Mutex<Vec<(Connection, Instant)>>);
+pub(crate) struct IdleConnections {
+    shards: [Shard; SHARDS],
+    kept: AtomicUsize,
+}
+
+type Shard = Mutex<Vec<(Connection, Instant)>>;
+
+/// More threads than this share.
+const SHARDS: usize = 16;
+
+fn own_shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: usize = NEXT.fetch_add(1, Relaxed) % SHARDS;
+    }
+    OWN.with(|own| *own)
+}
+
+fn lock(shard: &Shard) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl IdleConnections {
     /// One that is still good, if any.
     pub(crate) fn take(&self, idle_timeout: Duration) -> Option<Connection> {
+        let shard = self.shards.get(own_shard())?;
         loop {
-            let (mut connection, since) = self.lock().pop()?;
+            let (mut connection, since) = lock(shard).pop()?;
+            self.kept.fetch_sub(1, Relaxed);
             if since.elapsed() < idle_timeout && connection.is_quiet() {
                 return Some(connection);
             }
         }
     }
 
+    /// Keeps it, unless so many of all threads are kept already.
     pub(crate) fn keep(&self, connection: Connection, at_most: usize) {
-        let mut idle = self.lock();
-        if idle.len() < at_most {
-            idle.push((connection, Instant::now()));
+        if self.kept.load(Relaxed) < at_most
+            && let Some(shard) = self.shards.get(own_shard())
+        {
+            self.kept.fetch_add(1, Relaxed);
+            lock(shard).push((connection, Instant::now()));
         }
     }
 
     /// Closes what sat idle for too long.
     pub(crate) fn sweep(&self, idle_timeout: Duration) {
-        self.lock().retain(|(_, since)| since.elapsed() < idle_timeout);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Connection, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        for shard in &self.shards {
+            let mut idle = lock(shard);
+            let before = idle.len();
+            idle.retain(|(_, since)| since.elapsed() < idle_timeout);
+            self.kept.fetch_sub(before - idle.len(), Relaxed);
+        }
     }
 }

@@ -3,6 +3,10 @@
 //! One allocation holds all fields of a message, and writing them to a connection is one copy.
 //! Names keep the spelling they came with and are compared without regard to case.
 
+use std::ops::Range;
+
+use bytes::Bytes;
+
 /// The fields of one message, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Fields {
@@ -10,10 +14,23 @@ pub(crate) struct Fields {
     index: Vec<Entry>,
 }
 
+/// Where a field stands in the text. Small, because there are many.
 #[derive(Clone, Copy)]
 struct Entry {
-    name: (usize, usize),
-    value: (usize, usize),
+    name: u32,
+    name_end: u32,
+    value_end: u32,
+}
+
+impl Entry {
+    fn name(self) -> Range<usize> {
+        self.name as usize..self.name_end as usize
+    }
+
+    fn value(self) -> Range<usize> {
+        // Behind the colon and the space.
+        self.name_end as usize + 2..self.value_end as usize
+    }
 }
 
 impl Fields {
@@ -26,15 +43,28 @@ impl Fields {
         let (name, value) = (name.as_ref(), value.as_ref());
         debug_assert!(name.iter().copied().all(super::is_token_byte));
         debug_assert!(value.iter().copied().all(super::is_value_byte));
-        let name_start = self.text.len();
+        // Heads are bounded far below what 32 bits count; what is not has no place in one.
+        let (Ok(start), Ok(name_end), Ok(value_end)) = (
+            u32::try_from(self.text.len()),
+            u32::try_from(self.text.len() + name.len()),
+            u32::try_from(self.text.len() + name.len() + 2 + value.len()),
+        ) else {
+            return;
+        };
+        self.text.reserve(name.len() + value.len() + 4);
         self.text.extend_from_slice(name);
-        let name_end = self.text.len();
         self.text.extend_from_slice(b": ");
-        let value_start = self.text.len();
         self.text.extend_from_slice(value);
-        let value_end = self.text.len();
         self.text.extend_from_slice(b"\r\n");
-        self.index.push(Entry { name: (name_start, name_end), value: (value_start, value_end) });
+        self.index.push(Entry { name: start, name_end, value_end });
+    }
+
+    /// The same fields, with room for some more.
+    pub(crate) fn copied(&self) -> Self {
+        let mut copy = Self::with_capacity(self.text.len() + 256, self.index.len() + 6);
+        copy.text.extend_from_slice(&self.text);
+        copy.index.extend_from_slice(&self.index);
+        copy
     }
 
     /// Appends a field whose value comes from outside the parsers (configuration, an upstream's
@@ -69,7 +99,13 @@ impl Fields {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.index.iter().map(|entry| (self.slice(entry.name), self.slice(entry.value)))
+        self.index.iter().map(|entry| (self.slice(entry.name()), self.slice(entry.value())))
+    }
+
+    /// Every field with its own share of the one allocation.
+    pub(crate) fn into_shared(self) -> impl Iterator<Item = (Bytes, Bytes)> {
+        let text = Bytes::from(self.text);
+        self.index.into_iter().map(move |entry| (text.slice(entry.name()), text.slice(entry.value())))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -81,8 +117,8 @@ impl Fields {
         &self.text
     }
 
-    fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
-        self.text.get(start..end).unwrap_or_default()
+    fn slice(&self, range: Range<usize>) -> &[u8] {
+        self.text.get(range).unwrap_or_default()
     }
 }
 

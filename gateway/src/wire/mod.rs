@@ -16,14 +16,64 @@ pub(crate) use fields::Fields;
 pub(crate) use request::{HeadLimits, Malformed, RequestHead};
 pub(crate) use response::ResponseHead;
 
+/// What each byte may be part of; a look-up, because every byte of every head passes here.
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+const TARGET: u8 = 4;
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would say so")]
+const BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let is_mark = matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        );
+        if byte.is_ascii_alphanumeric() || is_mark {
+            bytes[at] |= TOKEN;
+        }
+        if matches!(byte, b'\t' | 0x20..=0x7e | 0x80..) {
+            bytes[at] |= VALUE;
+        }
+        if matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\') {
+            bytes[at] |= TARGET;
+        }
+        at += 1;
+    }
+    bytes
+};
+
+fn is(byte: u8, kind: u8) -> bool {
+    BYTES.get(usize::from(byte)).is_some_and(|kinds| kinds & kind != 0)
+}
+
 /// `tchar` of RFC 9110 §5.6.2: what a method or a field name may consist of.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    is(byte, TOKEN)
 }
 
 /// `field-vchar`, space and tab of RFC 9110 §5.5: what a field value may consist of.
 pub(crate) fn is_value_byte(byte: u8) -> bool {
-    matches!(byte, b'\t' | 0x20..=0x7e | 0x80..)
+    is(byte, VALUE)
+}
+
+/// Visible ASCII without what URI grammar and browsers always escape.
+fn is_target_byte(byte: u8) -> bool {
+    is(byte, TARGET)
 }
 
 /// Cuts optional whitespace (space and tab only) from both ends.

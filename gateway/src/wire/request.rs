@@ -245,9 +245,7 @@ fn request_line<'l>(line: &'l [u8], limits: &HeadLimits) -> Result<(Method, &'l 
 /// What may stand in a target: visible ASCII without what URI grammar and browsers always escape.
 /// A fragment mark or a backslash here means a client and a service could read two paths.
 pub(crate) fn target_text(target: &[u8]) -> Result<&str, Malformed> {
-    let allowed =
-        |byte: u8| matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\');
-    if target.is_empty() || !target.iter().copied().all(allowed) {
+    if target.is_empty() || !target.iter().copied().all(super::is_target_byte) {
         return Err(Malformed::TargetBytes);
     }
     std::str::from_utf8(target).map_err(|_| Malformed::TargetBytes)

@@ -14,6 +14,10 @@ use crate::{
     wire::{BodyDecoder, Decoded, Framing, ResponseHead},
 };
 
+/// Room for what is read of a body at a time.
+const SHORT: usize = 16 * 1024;
+const LONG: usize = 64 * 1024;
+
 /// An answer whose head was read.
 pub(super) struct Answered {
     connection: Connection,
@@ -57,7 +61,7 @@ impl Answered {
             (_, None) => BodySize::Unknown,
         };
         let fields = headers::answer_fields(&self.head.fields, &exchange.response_headers);
-        exchange.start(self.head.status, fields, size).await?;
+        exchange.start(self.head.status, fields, size)?;
         let mut decoder = BodyDecoder::new(self.framing);
         loop {
             match decoder.decode(&mut self.input).map_err(UpstreamFault::BadBody)? {
@@ -66,7 +70,13 @@ impl Answered {
                 Decoded::More => {
                     // Whatever came goes out before we wait for more: event streams depend on it.
                     exchange.downstream.flush().await?;
-                    if !self.read().await? {
+                    // Long answers in long pieces, short ones without a large buffer.
+                    let room = if decoder.remaining().is_some_and(|left| left > SHORT as u64) {
+                        LONG
+                    } else {
+                        SHORT
+                    };
+                    if !self.read(room).await? {
                         decoder.closed().map_err(UpstreamFault::BadBody)?;
                         break;
                     }
@@ -82,8 +92,8 @@ impl Answered {
         Ok(())
     }
 
-    async fn read(&mut self) -> Result<bool, UpstreamFault> {
-        self.input.reserve(16 * 1024);
+    async fn read(&mut self, room: usize) -> Result<bool, UpstreamFault> {
+        self.input.reserve(room);
         match timeout(self.patience, self.connection.read_buf(&mut self.input)).await {
             Err(_) => Err(UpstreamFault::AnswerTimeout),
             Ok(Ok(size)) => Ok(size > 0),

@@ -101,38 +101,22 @@ pub(crate) async fn send(
     } else {
         encoding::choose(request.all("accept-encoding"), entry.variants())
     };
-    let variant = entry.variant(coding);
-    let etag = entry.etag(coding);
-    let mut fields = Fields::with_capacity(512, 12);
-    fields.push("etag", &etag);
-    fields.push("last-modified", &entry.last_modified);
-    fields.push("cache-control", entry.cache_control);
-    if !entry.variants().is_empty() {
-        fields.push("vary", "Accept-Encoding");
-    }
-    match conditional::evaluate(request, &etag, entry.modified) {
+    let (variant, heads) = (entry.variant(coding), entry.heads(coding));
+    let etag = heads.etag.as_str();
+    match conditional::evaluate(request, etag, entry.modified) {
         Outcome::Proceed => {}
         Outcome::NotModified => {
-            return exchange.respond(StatusCode::NOT_MODIFIED, fields, Bytes::new()).await;
+            return exchange.respond(StatusCode::NOT_MODIFIED, heads.bare.copied(), Bytes::new()).await;
         }
         Outcome::Failed => {
-            return exchange.respond(StatusCode::PRECONDITION_FAILED, fields, Bytes::new()).await;
+            return exchange
+                .respond(StatusCode::PRECONDITION_FAILED, heads.bare.copied(), Bytes::new())
+                .await;
         }
     }
-    fields.push("accept-ranges", "bytes");
-    fields.push("x-content-type-options", "nosniff");
-    if coding != Coding::Identity {
-        fields.push("content-encoding", coding.name());
-    }
-    if let Some(policy) = &entry.content_security_policy {
-        fields.push("content-security-policy", policy);
-        fields.push("referrer-policy", "same-origin");
-        fields.push("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()");
-        fields.push("cross-origin-opener-policy", "same-origin");
-        fields.push("x-frame-options", "DENY");
-    }
+    let mut fields = heads.full.copied();
     let length = variant.len();
-    let ranges = if has_range && conditional::range_applies(request, &etag, entry.modified) {
+    let ranges = if has_range && conditional::range_applies(request, etag, entry.modified) {
         range::parse(request.get("range").unwrap_or_default(), length)
     } else {
         Ranges::Whole
@@ -140,13 +124,13 @@ pub(crate) async fn send(
     match ranges {
         Ranges::Whole => {
             fields.push("content-type", entry.mime);
-            exchange.start(status, fields, BodySize::Known(length)).await?;
+            exchange.start(status, fields, BodySize::Known(length))?;
             send_part(exchange, variant, Part { start: 0, end: length }).await?;
         }
         Ranges::One(part) => {
             fields.push("content-type", entry.mime);
             fields.push("content-range", part.content_range(length));
-            exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(part.len())).await?;
+            exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(part.len()))?;
             send_part(exchange, variant, part).await?;
         }
         Ranges::Several(parts) => {
@@ -166,7 +150,7 @@ pub(crate) async fn send(
                 + parts.iter().map(Part::len).sum::<u64>()
                 + tail.len() as u64;
             fields.push("content-type", format!("multipart/byteranges; boundary={boundary}"));
-            exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(total)).await?;
+            exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(total))?;
             for (head, part) in heads.into_iter().zip(parts) {
                 exchange.body(Bytes::from(head)).await?;
                 send_part(exchange, variant, part).await?;

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::{encoding::Coding, mime};
-use crate::config::Files;
+use crate::{config::Files, wire::Fields};
 
 /// Deeper or more files than this are not served; a misplaced root must not eat the memory.
 const FILES_MAX: usize = 50_000;
@@ -45,15 +45,23 @@ pub(crate) struct Index {
 pub(crate) struct Entry {
     pub(super) mime: &'static str,
     pub(super) modified: i64,
-    pub(super) last_modified: String,
-    pub(super) cache_control: &'static str,
     pub(super) content_security_policy: Option<String>,
-    tag: String,
     identity: Content,
     codings: Vec<Coding>,
     compressed: Vec<Content>,
+    /// For the identity first, then for each of `codings`.
+    heads: Vec<Heads>,
     /// What tells that the file changed.
     stamp: Stamp,
+}
+
+/// What every answer with one form of a file says, made once.
+pub(super) struct Heads {
+    pub(super) etag: String,
+    /// For answers without the file: 304, 412.
+    pub(super) bare: Fields,
+    /// For answers with it; the content type is still to be added.
+    pub(super) full: Fields,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,12 +120,47 @@ impl Entry {
         at.and_then(|at| self.compressed.get(at)).unwrap_or(&self.identity)
     }
 
-    /// Strong, and another one for each form: their bytes differ.
-    pub(super) fn etag(&self, coding: Coding) -> String {
-        match coding {
-            Coding::Identity => format!("\"{}\"", self.tag),
-            other => format!("\"{}-{}\"", self.tag, other.name()),
+    #[expect(clippy::indexing_slicing, reason = "`read` makes one for the identity and one for each coding")]
+    pub(super) fn heads(&self, coding: Coding) -> &Heads {
+        &self.heads[self.codings.iter().position(|own| *own == coding).map_or(0, |at| at + 1)]
+    }
+}
+
+impl Heads {
+    fn new(
+        tag: &str,
+        coding: Coding,
+        cache_control: &str,
+        last_modified: &str,
+        varies: bool,
+        policy: Option<&str>,
+    ) -> Self {
+        // Strong, and another one for each form: their bytes differ.
+        let etag = match coding {
+            Coding::Identity => format!("\"{tag}\""),
+            other => format!("\"{tag}-{}\"", other.name()),
+        };
+        let mut bare = Fields::default();
+        bare.push("etag", &etag);
+        bare.push("last-modified", last_modified);
+        bare.push("cache-control", cache_control);
+        if varies {
+            bare.push("vary", "Accept-Encoding");
         }
+        let mut full = bare.clone();
+        full.push("accept-ranges", "bytes");
+        full.push("x-content-type-options", "nosniff");
+        if coding != Coding::Identity {
+            full.push("content-encoding", coding.name());
+        }
+        if let Some(policy) = policy {
+            full.push("content-security-policy", policy);
+            full.push("referrer-policy", "same-origin");
+            full.push("permissions-policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()");
+            full.push("cross-origin-opener-policy", "same-origin");
+            full.push("x-frame-options", "DENY");
+        }
+        Self { etag, bare, full }
     }
 }
 
@@ -269,24 +312,17 @@ impl Entry {
             let tag = format!("{:x}-{:x}", stamp.length, stamp.modified_ns);
             (tag, Content::OnDisk { path: stamp.path.clone(), length: stamp.length })
         };
-        Some(Self {
-            mime,
-            modified,
-            last_modified: httpdate::fmt_http_date(
-                UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(modified).unwrap_or(0)),
-            ),
-            cache_control: if is_fingerprinted(path) {
-                "public, max-age=31536000, immutable"
-            } else {
-                "no-cache"
-            },
-            content_security_policy,
-            tag,
-            identity,
-            codings,
-            compressed,
-            stamp,
-        })
+        let last_modified = httpdate::fmt_http_date(
+            UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(modified).unwrap_or(0)),
+        );
+        let cache_control =
+            if is_fingerprinted(path) { "public, max-age=31536000, immutable" } else { "no-cache" };
+        let heads = |coding: &Coding| {
+            let policy = content_security_policy.as_deref();
+            Heads::new(&tag, *coding, cache_control, &last_modified, !codings.is_empty(), policy)
+        };
+        let heads = [Coding::Identity].iter().chain(&codings).map(heads).collect();
+        Some(Self { mime, modified, content_security_policy, identity, codings, compressed, heads, stamp })
     }
 }
 
@@ -418,7 +454,7 @@ mod tests {
         fs::write(root.path().join("a.txt"), "two!").unwrap();
         site.refresh();
         let after = site.index();
-        let tag = |index: &Index, path| index.get(path).unwrap().etag(Coding::Identity);
+        let tag = |index: &Index, path| index.get(path).unwrap().heads(Coding::Identity).etag.clone();
         assert_ne!(tag(&before, "/a.txt"), tag(&after, "/a.txt"));
         assert!(Arc::ptr_eq(before.get("/b.txt").unwrap(), after.get("/b.txt").unwrap()));
     }
@@ -431,7 +467,7 @@ mod tests {
         let entry = index.get("/a.css").unwrap();
         assert_eq!(entry.variants().len(), 3);
         let tags: BTreeSet<String> = [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Brotli]
-            .map(|coding| entry.etag(coding))
+            .map(|coding| entry.heads(coding).etag.clone())
             .into();
         assert_eq!(tags.len(), 4);
         assert!(entry.variant(Coding::Brotli).len() < entry.variant(Coding::Identity).len());

@@ -113,7 +113,7 @@ pub(crate) async fn answer(
         return refused(exchange, connection, early, &head).await;
     }
     if exchange.request.head.extended_connect {
-        exchange.start(StatusCode::OK, accepted(&head.fields), BodySize::Unknown).await?;
+        exchange.start(StatusCode::OK, accepted(&head.fields), BodySize::Unknown)?;
     }
     let open = observe.websocket_opened();
     let idle = route.limits.tunnel_idle;
