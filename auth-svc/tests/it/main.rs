@@ -18,6 +18,7 @@ mod password;
 mod refresh;
 mod session;
 mod sign_in;
+mod smtp;
 mod throttle;
 mod token;
 mod walkthrough;

@@ -1,6 +1,29 @@
 //! Who gets in.
 
-use irongate_test_identity::{Installation, json, on_both_databases};
+use diesel::prelude::*;
+use irongate_auth_svc::Settings;
+use irongate_shared::db::{Database, Db, DbError};
+use irongate_test_identity::{Backend, Installation, Setup, json, on_both_databases};
+
+diesel::table! {
+    credentials (user_id) {
+        user_id -> Text,
+        password_hash -> Nullable<Text>,
+    }
+}
+
+/// The one password hash that is stored.
+async fn hash_of(app: &Installation) -> String {
+    let database = Database::open(&app.platform.database, 1).await.unwrap();
+    let read = |db: &mut Db| -> Result<Option<String>, DbError> {
+        Ok(credentials::table.select(credentials::password_hash).first(db)?)
+    };
+    database.read(read).await.unwrap().unwrap()
+}
+
+fn auth_with_cost(bcrypt_cost: u32) -> Settings {
+    Settings { bcrypt_cost, ..Setup::on(Backend::Sqlite).auth }
+}
 
 on_both_databases! {
     async fn a_registered_user_signs_in_by_name_or_address(app: Installation) {
@@ -58,5 +81,25 @@ on_both_databases! {
         let refused = app.get("/auth/login").send().await.expect(405);
         assert_eq!(refused.header("allow"), Some("POST"));
         app.get("/auth/nothing").send().await.expect(404);
+    }
+
+    async fn a_hash_of_a_lower_cost_is_made_anew_at_sign_in(app: Installation) {
+        let mut app = app;
+        app.register("ann").await;
+        let costly = auth_with_cost(6);
+        app.add_auth(costly).await;
+        assert!(hash_of(&app).await.starts_with("$2b$04$"));
+        let login = json!({ "username": "ann", "password": "correct horse battery staple" });
+        let wrong = json!({ "username": "ann", "password": "wrong password" });
+
+        app.post("/auth/login").replica(1).json(wrong).send().await.expect(401);
+        assert!(hash_of(&app).await.starts_with("$2b$04$"));
+        app.post("/auth/login").replica(1).json(login.clone()).send().await.expect(200);
+
+        let upgraded = hash_of(&app).await;
+        assert!(upgraded.starts_with("$2b$06$"), "{upgraded}");
+        app.post("/auth/login").replica(1).json(login.clone()).send().await.expect(200);
+        app.post("/auth/login").json(login).send().await.expect(200);
+        assert_eq!(hash_of(&app).await, upgraded, "not made cheaper, and not made anew every time");
     }
 }

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use diesel::prelude::*;
+use irongate_shared::db::{Database, Db, DbError};
 use irongate_test_identity::{Installation, Value, json, on_both_databases};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 
 fn part(token: &str, at: usize) -> Value {
     let part = token.split('.').nth(at).unwrap();
@@ -85,5 +89,97 @@ on_both_databases! {
         let later = app.sign_in("ann").await;
         assert_ne!(part(&later.access, 0)["kid"], first_key);
         assert_eq!(app.accepts(&later).await, 200);
+    }
+}
+
+/// A key of our own among the installation's, as somebody would have who stole one: what it signs is signed right.
+async fn planted_key(app: &Installation) -> (String, EncodingKey) {
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let row = (pair.public_key().as_ref().to_vec(), "planted".to_owned());
+    let database = Database::open(&app.platform.database, 1).await.unwrap();
+    let plant = move |db: &mut Db| {
+        let (public, kid) = row;
+        let far = 9_000_000_000_000_i64;
+        diesel::insert_into(signing_keys::table)
+            .values((
+                signing_keys::kid.eq(kid),
+                signing_keys::public_key.eq(public),
+                signing_keys::private_key.eq(Vec::new()),
+                signing_keys::created_at_ms.eq(0_i64),
+                signing_keys::expires_at_ms.eq(far),
+            ))
+            .execute(db)?;
+        Ok::<_, DbError>(())
+    };
+    database.write(plant).await.unwrap();
+    ("planted".to_owned(), EncodingKey::from_ed_der(pair.to_pkcs8v1().unwrap().as_ref()))
+}
+
+fn signed(header: &Header, claims: &Value, key: &EncodingKey) -> String {
+    jsonwebtoken::encode(header, claims, key).unwrap()
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        public_key -> Binary,
+        private_key -> Binary,
+        created_at_ms -> BigInt,
+        expires_at_ms -> BigInt,
+    }
+}
+
+on_both_databases! {
+    async fn a_right_signature_is_not_enough(app: Installation) {
+        app.register("ann").await;
+        let claims = part(&app.sign_in("ann").await.access, 1);
+        let (kid, key) = planted_key(&app).await;
+        let header = Header { kid: Some(kid), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::EdDSA) };
+        let changed = |field: &str, value: Value| {
+            let mut claims = claims.clone();
+            claims[field] = value;
+            claims
+        };
+        let now = app.clock.now().as_secs();
+
+        app.get("/user/me").bearer(&signed(&header, &claims, &key)).send().await.expect(200);
+
+        let wrong = [
+            ("iss", json!("https://evil.example")),
+            ("iss", json!([])),
+            ("iss", Value::Null),
+            ("aud", json!("another")),
+            ("aud", json!(["another"])),
+            ("aud", json!([])),
+            ("aud", Value::Null),
+            ("exp", json!(now - 1)),
+            ("exp", json!("tomorrow")),
+            ("nbf", json!(now + 3600)),
+            ("iat", json!(now + 3600)),
+            ("sub", json!("ann")),
+            ("sid", Value::Null),
+            ("jti", Value::Null),
+        ];
+        for (field, value) in wrong {
+            let token = signed(&header, &changed(field, value.clone()), &key);
+            for path in ["/user/me", "/auth/sessions"] {
+                let answer = app.get(path).bearer(&token).send().await;
+                assert_eq!(answer.status, 401, "{field} = {value}");
+            }
+        }
+        for field in ["iss", "aud", "exp", "nbf", "iat", "sub", "sid", "jti", "roles"] {
+            let mut lacking = claims.clone();
+            lacking.as_object_mut().unwrap().remove(field);
+            let token = signed(&header, &lacking, &key);
+            assert_eq!(app.get("/user/me").bearer(&token).send().await.status, 401, "no {field}");
+        }
+        // The public key as a secret: the classic confusion of algorithms.
+        let confused = Header { alg: Algorithm::HS256, ..header.clone() };
+        let public = app.get("/auth/.well-known/jwks.json").send().await.expect(200).body;
+        let public = URL_SAFE_NO_PAD.decode(public["keys"][0]["x"].as_str().unwrap()).unwrap();
+        let token = signed(&confused, &claims, &EncodingKey::from_secret(&public));
+        app.get("/user/me").bearer(&token).send().await.expect(401);
+        let expired = Header { kid: Some("gone".to_owned()), ..header };
+        app.get("/user/me").bearer(&signed(&expired, &claims, &key)).send().await.expect(401);
     }
 }
