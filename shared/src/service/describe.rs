@@ -20,6 +20,9 @@ pub(super) struct Description {
 
 impl Description {
     pub(super) fn new(document: &OpenApi) -> Self {
+        let mut document = document.clone();
+        name_operations(&mut document);
+        let document = &document;
         let paths = document.paths.paths.iter();
         let paths = paths
             .map(|(path, item)| {
@@ -53,6 +56,27 @@ impl utoipa::Modify for BearerToken {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         if let Some(components) = &mut document.components {
             components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        }
+    }
+}
+
+/// By method and address: a handler's name, which the library takes, is not unique, as `operationId` must be.
+fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let words: Vec<_> =
+            path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let operations = [
+            ("get", &mut item.get),
+            ("post", &mut item.post),
+            ("put", &mut item.put),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+            ("head", &mut item.head),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                operation.operation_id = Some(format!("{method}_{}", words.join("_")));
+            }
         }
     }
 }
