@@ -11,7 +11,8 @@ use actix_web::{
 };
 use futures_util::stream;
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, MayMiss, SignedIn},
     token::Identity,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -38,10 +39,8 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
         (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 206, description = "The part that was asked for", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 304, description = "You have it"),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 404, description = "There is no such file for you", body = Document),
         (status = 416, description = "It has no such part"),
-        (status = 503, description = "The file cannot be read at the moment", body = Document),
+        SignedIn, MayMiss, Always,
     )
 )]
 #[get("/attachments/{id}")]
@@ -61,8 +60,7 @@ pub(crate) async fn show(
     params(("id" = AttachmentId, Path)),
     responses(
         (status = 200, description = "The headers of the file"),
-        (status = 401, description = "You are not signed in"),
-        (status = 404, description = "There is no such file for you"),
+        SignedIn, MayMiss, Always,
     )
 )]
 #[head("/attachments/{id}")]

@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use irongate_shared::{
     clock::Timestamp,
     problem::{Document, Problem},
+    service::refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesBody},
     token::Identity,
 };
 use serde::{Deserialize, Serialize};
@@ -56,14 +57,8 @@ pub(crate) struct Uploaded {
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 201, description = "It is stored", body = Uploaded),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 403, description = "You may not write here, or keep too many files", body = Document),
-        (status = 404, description = "There is no such room for you", body = Document),
-        (status = 413, description = "The file is too large", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
-        (status = 429, description = "Too many files", body = Document),
-        (status = 503, description = "Nothing was stored; try again", body = Document),
-        (status = 507, description = "Nothing was stored; there is no room left", body = Document),
+        (status = 507, description = "Nothing was stored; there is no room left", body = Document, content_type = "application/problem+json"),
+        SignedIn, MayRefuse, MayMiss, TakesBody, Always,
     )
 )]
 #[post("/rooms/{room}/attachments")]
