@@ -20,9 +20,9 @@ pub(crate) struct Export {
     account: User,
     /// The picture, a JPEG in base64.
     avatar: Option<String>,
-    /// Where the rest is: addresses that take the same token.
-    #[schema(example = json!(["/auth/sessions", "/auth/audit"]))]
-    elsewhere: [&'static str; 2],
+    /// Where the rest is: addresses that take the same token. A room's messages are at `/chat/rooms/{room}/messages`.
+    #[schema(example = json!(["/auth/sessions", "/auth/audit", "/auth/mfa", "/auth/passkeys", "/chat/rooms"]))]
+    elsewhere: [&'static str; 5],
 }
 
 /// Take your data with you
@@ -45,7 +45,7 @@ pub(crate) async fn export(
         exported_at: accounts.clock.now(),
         account: user.document(),
         avatar: avatar.map(|jpeg| STANDARD.encode(jpeg)),
-        elsewhere: ["/auth/sessions", "/auth/audit"],
+        elsewhere: ["/auth/sessions", "/auth/audit", "/auth/mfa", "/auth/passkeys", "/chat/rooms"],
     };
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"irongate-account.json\""))
