@@ -30,6 +30,11 @@ test *arguments:
 screenshots:
     IRONGATE_SCREENSHOTS="$PWD/docs/screenshots" cargo test --package irongate --test system browser::tour::no_view_has_a_barrier
 
+# Try for minutes to prove that the chat loses something: CHAOS_SECONDS=300 on PostgreSQL behind the gateway, and on SQLite
+chaos:
+    cargo build --quiet --package irongate-gateway
+    CHAOS_SECONDS="${CHAOS_SECONDS:-300}" CHAOS_GATEWAY="${CARGO_TARGET_DIR:-$PWD/target}/debug/irongate-gateway" cargo test --package irongate-chat-svc --test it lossless -- --nocapture
+
 # Put the gateway beside NGINX and others; `--help` says what can be chosen
 bench *arguments:
     cargo run --quiet --release --package irongate-bench -- "$@"

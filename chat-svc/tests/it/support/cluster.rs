@@ -11,6 +11,8 @@ use super::{Backend, Stage, User};
 
 pub(crate) struct Cluster {
     pub(crate) redis: Redis,
+    /// Whether replicas are told of it.
+    with_redis: bool,
     pub(crate) replicas: Vec<Replica>,
     stage: Stage,
 }
@@ -32,7 +34,20 @@ impl Deref for Cluster {
 
 impl Cluster {
     pub(crate) async fn start(replicas: usize) -> Self {
-        let stage = Stage::set(Backend::Postgres).await;
+        Self::start_over(Stage::set(Backend::Postgres).await, replicas, true).await
+    }
+
+    /// Over a PostgreSQL of its own, which a test may restart.
+    pub(crate) async fn start_alone(replicas: usize) -> Self {
+        Self::start_over(Stage::set(Backend::OwnPostgres).await, replicas, true).await
+    }
+
+    /// One process over SQLite, without Redis.
+    pub(crate) async fn start_on_sqlite() -> Self {
+        Self::start_over(Stage::set(Backend::Sqlite).await, 1, false).await
+    }
+
+    async fn start_over(stage: Stage, replicas: usize, with_redis: bool) -> Self {
         let redis = tokio::task::spawn_blocking(Redis::start).await.expect("Redis");
         let replicas = (0..replicas)
             .map(|_| {
@@ -40,7 +55,7 @@ impl Cluster {
                 Replica { base: format!("http://127.0.0.1:{port}"), port, process: None }
             })
             .collect();
-        let mut cluster = Self { redis, replicas, stage };
+        let mut cluster = Self { redis, with_redis, replicas, stage };
         for number in 0..cluster.replicas.len() {
             cluster.start_replica(number);
         }
@@ -53,9 +68,10 @@ impl Cluster {
     pub(crate) fn start_replica(&mut self, number: usize) {
         let (database, redis) = (self.stage.database(), self.redis.url());
         let replica = &mut self.replicas[number];
+        let redis = self.with_redis.then_some(("REDIS_URL", redis));
         let process = Command::new(env!("CARGO_BIN_EXE_irongate-chat-svc"))
             .env("DATABASE_URL", database)
-            .env("REDIS_URL", redis)
+            .envs(redis)
             .env("IRONGATE_DATA", self.stage.data.path())
             .env("GATEWAY_URL", "https://chat.test")
             .env("IRONGATE_CHAT__LISTEN", format!("127.0.0.1:{}", replica.port))
@@ -82,9 +98,24 @@ impl Cluster {
 
     /// SIGTERM; the replica goes on until it has said goodbye.
     pub(crate) fn terminate(&self, number: usize) {
+        self.signal(number, "TERM");
+    }
+
+    pub(crate) fn signal(&self, number: usize, name: &str) {
         let process = self.replicas[number].process.as_ref().expect("it runs");
-        let sent = Command::new("kill").args(["-s", "TERM", &process.id().to_string()]).status();
+        let sent = Command::new("kill").args(["-s", name, &process.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// Stops PostgreSQL, and starts it again over the same data.
+    pub(crate) async fn restart_database(&self) {
+        let server = self.stage.own_postgres();
+        tokio::task::spawn_blocking(|| {
+            server.stop();
+            server.start_again();
+        })
+        .await
+        .expect("the database comes back");
     }
 
     /// Waits for a replica that was told to stop.
@@ -93,6 +124,14 @@ impl Cluster {
         let ended = tokio::task::spawn_blocking(move || process.wait());
         let ended = tokio::time::timeout(std::time::Duration::from_secs(30), ended).await;
         ended.expect("it ends in time").expect("joined").expect("waited").code().expect("an exit code")
+    }
+
+    /// Bytes that a replica has in memory (Linux).
+    pub(crate) fn memory(&self, number: usize) -> usize {
+        let process = self.replicas[number].process.as_ref().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).expect("/proc");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 
     pub(crate) async fn ready(&self, number: usize) {

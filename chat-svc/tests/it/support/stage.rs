@@ -22,13 +22,17 @@ use super::User;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
+    /// A database of the server that all tests share.
     Postgres,
+    /// A server of its own.
+    OwnPostgres,
 }
 
 /// Where the database is; dropping it removes it.
 enum Storage {
     Sqlite(tempfile::TempDir),
     Postgres(Database<'static>),
+    OwnPostgres(&'static Postgres, Database<'static>),
 }
 
 pub(crate) struct Stage {
@@ -52,6 +56,12 @@ impl Stage {
                 let database = tokio::task::spawn_blocking(|| Postgres::shared().database()).await;
                 Storage::Postgres(database.expect("a database"))
             }
+            Backend::OwnPostgres => {
+                // It ends with the process of the test, at the latest.
+                let server = tokio::task::spawn_blocking(|| &*Box::leak(Box::new(Postgres::start()))).await;
+                let server = server.expect("a server");
+                Storage::OwnPostgres(server, server.database())
+            }
         };
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).expect("the key");
@@ -69,7 +79,14 @@ impl Stage {
     pub(crate) fn database(&self) -> String {
         match &self.storage {
             Storage::Sqlite(directory) => format!("sqlite:{}", directory.path().join("chat.db").display()),
-            Storage::Postgres(database) => database.url().to_owned(),
+            Storage::Postgres(database) | Storage::OwnPostgres(_, database) => database.url().to_owned(),
+        }
+    }
+
+    pub(crate) fn own_postgres(&self) -> &'static Postgres {
+        match &self.storage {
+            Storage::OwnPostgres(server, _) => server,
+            Storage::Sqlite(_) | Storage::Postgres(_) => panic!("others are on this database"),
         }
     }
 
