@@ -53,6 +53,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use config::{Attachments, Limits, S3, Settings, Store};
+pub use ws::Wire;
 
 /// News that may wait for the hub; lanes wait when there is more.
 const NEWS: usize = 1_024;

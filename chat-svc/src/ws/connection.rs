@@ -2,25 +2,21 @@
 
 use std::{rc::Rc, time::Duration};
 
-use actix_web::error::PayloadError;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, Closed, ProtocolError, Session};
+use actix_ws::{AggregatedMessage, Closed, ProtocolError, Session};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, timeout};
 
 use super::{
     close::Close,
     command::{self, Work},
-    guard::Rest,
     outbox::Out,
+    wire::{Wire, complaint},
     worker::{Socket, Worker},
 };
 use crate::census::Place;
 
 /// How long one frame may take to be handed to the kernel before the reader counts as stalled.
 const WRITE: Duration = Duration::from_secs(10);
-
-/// How long a close frame may take; then the socket is dropped, and the kernel's user timeout ends it.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Requests of one socket under way; it is read on when one of them is done.
 const UNDER_WAY: usize = 64;
@@ -34,24 +30,17 @@ enum End {
 }
 
 /// Serves one socket to its end.
-pub(super) async fn serve(
-    worker: Rc<Worker>,
-    socket: Rc<Socket>,
-    _place: Place,
-    mut session: Session,
-    mut stream: AggregatedMessageStream,
-    rest: Rest,
-) {
+pub(super) async fn serve(worker: Rc<Worker>, socket: Rc<Socket>, _place: Place, mut wire: Wire) {
     let mut work = FuturesUnordered::new();
     let end = loop {
-        if let Err(end) = flush(&socket, &mut session).await {
+        if let Err(end) = flush(&socket, &mut wire.session).await {
             break end;
         }
         tokio::select! {
             biased;
             () = socket.outbox.filled() => {}
             Some(()) = work.next(), if !work.is_empty() => {}
-            message = stream.recv(), if work.len() < UNDER_WAY => match receive(&worker, &socket, message) {
+            message = wire.stream.recv(), if work.len() < UNDER_WAY => match receive(&worker, &socket, message) {
                 Ok(begun) => work.extend(begun),
                 Err(end) => break end,
             },
@@ -62,11 +51,7 @@ pub(super) async fn serve(
     worker.quit(&socket);
     if let End::Close(why) = end {
         worker.chat.metrics.closes.with_label_values(&[&why.code().to_string()]).inc();
-        let said = timeout(GOODBYE, session.close(Some(why.reason()))).await;
-        drop(stream);
-        if said.is_ok() {
-            let _ = timeout(GOODBYE, rest.discard()).await;
-        }
+        wire.goodbye(why).await;
     } else {
         worker.chat.metrics.closes.with_label_values(&["1006"]).inc();
     }
@@ -112,7 +97,7 @@ fn receive(
 ) -> Result<Option<Work>, End> {
     let message = match message {
         None => return Err(End::Lost),
-        Some(Err(why)) => return Err(failure(&why)),
+        Some(Err(why)) => return Err(complaint(&why).map_or(End::Lost, End::Close)),
         Some(Ok(message)) => message,
     };
     socket.heard.set(Instant::now());
@@ -126,19 +111,5 @@ fn receive(
         }
         AggregatedMessage::Pong(_) => Ok(None),
         AggregatedMessage::Close(_) => Err(End::Close(Close::Normal)),
-    }
-}
-
-/// What the WebSocket layer's complaint means.
-fn failure(why: &ProtocolError) -> End {
-    match why {
-        ProtocolError::Io(why) if why.kind() == std::io::ErrorKind::InvalidData => End::Close(Close::NotUtf8),
-        ProtocolError::Io(why) => match why.get_ref().and_then(|why| why.downcast_ref()) {
-            // The guard's word for a frame that declares too much.
-            Some(PayloadError::Overflow) => End::Close(Close::TooBig),
-            _ => End::Lost,
-        },
-        ProtocolError::Overflow => End::Close(Close::TooBig),
-        _ => End::Close(Close::Protocol),
     }
 }

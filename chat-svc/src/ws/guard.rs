@@ -2,7 +2,7 @@
 //!
 //! actix-ws looks at a frame's size only when all of it has arrived: a client that declares a gigabyte makes it keep
 //! a gigabyte. This stream reads the frame headers as they pass (RFC 6455 §5.2) and ends with
-//! [`PayloadError::Overflow`] at the first that declares too much.
+//! [`PayloadError::Overflow`] at the first that declares too much, and at one that uses an extension.
 
 use std::{
     cell::RefCell,
@@ -20,34 +20,49 @@ use actix_web::{
 use futures_util::Stream;
 
 /// The client's bytes, as long as no frame among them declares more than `most`.
-pub(super) struct Guard {
-    inner: Rest,
-    headers: Headers,
-}
+pub(super) struct Guard(Rest);
 
 /// What the client still sends after the guard or the protocol has given up on it.
 #[derive(Clone)]
-pub(super) struct Rest(Rc<RefCell<web::Payload>>);
+pub(super) struct Rest(Rc<RefCell<Client>>);
+
+struct Client {
+    payload: web::Payload,
+    headers: Headers,
+}
 
 impl Rest {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, PayloadError>>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_next(cx)
+        let Client { payload, headers } = &mut *self.0.borrow_mut();
+        match Pin::new(payload).poll_next(cx) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                let checked = headers.pass(&bytes).map(|()| bytes);
+                Poll::Ready(Some(checked.map_err(PayloadError::from)))
+            }
+            other => other,
+        }
     }
 
-    /// Throws it away, to its end. A socket that is closed with bytes unread is reset, and the reset may overtake our
-    /// close frame (RFC 1122 §4.2.2.13).
+    /// Throws it away, to the client's close frame or its end. A socket that is closed with bytes unread is reset, and
+    /// the reset may overtake our close frame (RFC 1122 §4.2.2.13). After its close frame the client sends nothing and
+    /// waits for us to end the connection (RFC 6455 §7.1.1): a page hears of the close only then.
     pub(super) async fn discard(self) {
-        while let Some(Ok(_)) = poll_fn(|cx| self.poll(cx)).await {}
+        while !self.0.borrow().headers.closed {
+            match poll_fn(|cx| self.poll(cx)).await {
+                Some(Ok(_) | Err(PayloadError::Overflow | PayloadError::EncodingCorrupted)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
     }
 }
 
 impl Guard {
-    pub(super) fn new(inner: web::Payload, most: usize) -> Self {
-        Self { inner: Rest(Rc::new(RefCell::new(inner))), headers: Headers::new(most) }
+    pub(super) fn new(payload: web::Payload, most: usize) -> Self {
+        Self(Rest(Rc::new(RefCell::new(Client { payload, headers: Headers::new(most) }))))
     }
 
     pub(super) fn rest(&self) -> Rest {
-        self.inner.clone()
+        self.0.clone()
     }
 
     pub(super) fn into_payload(self) -> Payload {
@@ -58,19 +73,33 @@ impl Guard {
 impl Stream for Guard {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.inner.poll(cx) {
-            Poll::Ready(Some(Ok(bytes))) => {
-                let checked = self.headers.pass(&bytes).map(|()| bytes);
-                Poll::Ready(Some(checked.map_err(|TooLong| PayloadError::Overflow)))
-            }
-            other => other,
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll(cx)
+    }
+}
+
+/// Why a frame is refused by its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    TooLong,
+    /// Bits that belong to extensions, none of which is offered: actix-ws has the same words for these and for bad
+    /// UTF-8, which have different close codes.
+    Reserved,
+}
+
+impl From<Refused> for PayloadError {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::TooLong => Self::Overflow,
+            Refused::Reserved => Self::EncodingCorrupted,
         }
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct TooLong;
+const RESERVED: u8 = 0b0111_0000;
+
+/// RFC 6455 §5.2: the opcode of a close frame.
+const CLOSE: u8 = 8;
 
 /// Follows the frames in a stream of bytes, however it is cut.
 struct Headers {
@@ -80,31 +109,58 @@ struct Headers {
     /// The part of a header seen so far: at most 2 bytes, 8 of length, 4 of mask.
     header: [u8; 14],
     seen: usize,
+    /// The frame under way is a close frame.
+    closing: bool,
+    /// A close frame has passed.
+    closed: bool,
+    /// A frame was refused; what is a header after it cannot be known.
+    refused: Option<Refused>,
 }
 
 impl Headers {
     fn new(most: usize) -> Self {
-        Self { most: u64::try_from(most).unwrap_or(u64::MAX), payload: 0, header: [0; 14], seen: 0 }
+        Self {
+            most: u64::try_from(most).unwrap_or(u64::MAX),
+            payload: 0,
+            header: [0; 14],
+            seen: 0,
+            closing: false,
+            closed: false,
+            refused: None,
+        }
     }
 
-    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), TooLong> {
+    fn pass(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+        if self.refused.is_none() {
+            self.refused = self.follow(bytes).err();
+        }
+        self.refused.map_or(Ok(()), Err)
+    }
+
+    fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Refused> {
         loop {
             let skipped = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
             bytes = bytes.get(skipped..).unwrap_or_default();
             self.payload -= u64::try_from(skipped).unwrap_or(0);
+            self.closed |= self.closing && self.payload == 0;
             let Some((byte, rest)) = bytes.split_first() else { return Ok(()) };
             bytes = rest;
             if let Some(place) = self.header.get_mut(self.seen) {
                 *place = *byte;
             }
             self.seen += 1;
+            if self.seen == 1 && byte & RESERVED != 0 {
+                return Err(Refused::Reserved);
+            }
             if let Some((header, length)) = self.complete() {
                 if length > self.most {
-                    return Err(TooLong);
+                    return Err(Refused::TooLong);
                 }
                 if self.seen == header {
                     self.payload = length;
                     self.seen = 0;
+                    self.closing = self.header.first().is_some_and(|first| first & 0x0f == CLOSE);
+                    self.closed |= self.closing && length == 0;
                 }
             }
         }
@@ -164,7 +220,31 @@ mod tests {
         let mut declared = vec![0x82, 0xff];
         declared.extend((1u64 << 30).to_be_bytes());
 
-        assert_eq!(headers.pass(&declared), Err(TooLong));
+        assert_eq!(headers.pass(&declared), Err(Refused::TooLong));
+        // What follows it is the rest of the gigabyte, whatever it looks like.
+        assert_eq!(headers.pass(&[0x88, 0x80, 1, 2, 3, 4]), Err(Refused::TooLong));
+        assert!(!headers.closed);
+    }
+
+    #[test]
+    fn a_close_frame_is_seen_once_all_of_it_has_passed() {
+        for close in [&[0x88, 0x82, 1, 2, 3, 4, 5, 6][..], &[0x88, 0x80, 1, 2, 3, 4], &[0x88, 0x00]] {
+            let mut headers = Headers::new(65_536);
+            let mut bytes = frame(300, true);
+            bytes.extend(close);
+            let (last, before) = bytes.split_last().unwrap();
+
+            assert_eq!(headers.pass(before), Ok(()));
+            assert!(!headers.closed, "{close:?}");
+            assert_eq!(headers.pass(&[*last]), Ok(()));
+
+            assert!(headers.closed, "{close:?}");
+        }
+    }
+
+    #[test]
+    fn bits_of_extensions_are_refused() {
+        assert_eq!(Headers::new(65_536).pass(&[0xc1, 0x80]), Err(Refused::Reserved));
     }
 
     proptest! {
@@ -179,7 +259,7 @@ mod tests {
             for piece in bytes.chunks(cut) {
                 prop_assert_eq!(headers.pass(piece), Ok(()));
             }
-            prop_assert_eq!(headers.pass(&frame(65_537, true)[..10]), Err(TooLong));
+            prop_assert_eq!(headers.pass(&frame(65_537, true)[..10]), Err(Refused::TooLong));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use actix_web::{FromRequest as _, HttpRequest, HttpResponse, get, http::header, web};
+use actix_web::{HttpRequest, HttpResponse, get, http::header, web};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use irongate_shared::{
     problem::{Problem, kind},
@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connection,
     frames::{Hello, millis},
-    guard::Guard,
     outbox::Out,
+    wire::Wire,
     worker::Worker,
 };
 use crate::{
@@ -70,16 +70,7 @@ pub(crate) async fn open(
     worker.chat.metrics.handshakes.with_label_values(&[label]).inc();
     let (identity, place) = result?;
 
-    // SECURITY: actix-ws buffers a frame before it looks at its size; the guard looks first.
-    let guard = Guard::new(payload, LARGEST);
-    let rest = guard.rest();
-    let mut guarded = guard.into_payload();
-    let payload = web::Payload::from_request(&request, &mut guarded)
-        .await
-        .map_err(|why| Problem::internal(anyhow::anyhow!("{why}")))?;
-    let (response, session, stream) = actix_ws::handle_with_protocols(&request, payload, &[PROTOCOL])
-        .map_err(|why| Problem::new(kind::MALFORMED_REQUEST).detail(why.to_string()))?;
-    let stream = stream.max_frame_size(LARGEST).aggregate_continuations().max_continuation_size(LARGEST);
+    let (response, wire) = Wire::open(&request, payload, &[PROTOCOL], LARGEST).await?;
 
     if let Err(why) = worker.chat.meet(&identity).await {
         // Names are for showing; the connection does not wait for them.
@@ -88,7 +79,7 @@ pub(crate) async fn open(
 
     let socket = worker.enter(Arc::clone(&identity));
     socket.outbox.push(Out::Text(hello(&identity, &door.replica, worker.heartbeat)));
-    actix_web::rt::spawn(connection::serve(worker, socket, place, session, stream, rest));
+    actix_web::rt::spawn(connection::serve(worker, socket, place, wire));
     Ok(response)
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! handshake.rs   may this client come in: token, origin, limits; plain HTTP answers before the upgrade
 //! guard.rs       refuses frames by their declared length, before anything buffers them
+//! wire.rs        RFC 6455, apart from what is said: bounds, close codes, the end
 //! connection.rs  one task per socket: what goes out, what comes in, when to close
 //! command.rs     what a client's frame asks for
 //! follow.rs      joins: from a room's log to its live events without a gap
@@ -22,8 +23,10 @@ mod guard;
 mod handshake;
 mod outbox;
 mod socket_options;
+mod wire;
 mod worker;
 
 pub(crate) use handshake::{Door, open};
 pub(crate) use socket_options::set as set_socket_options;
+pub use wire::Wire;
 pub(crate) use worker::Worker;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures_util::SinkExt as _;
-use irongate_shared::id::SessionId;
+use irongate_shared::{config::Period, id::SessionId};
+use irongate_test_servers::eventually;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::{
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use crate::support::{App, Backend, Socket};
+use crate::support::{App, Backend, Cluster, Socket};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_without_right_is_refused_by_plain_http() {
@@ -195,4 +196,90 @@ async fn ten_thousand_joins_stop_at_the_limit() {
     }
     assert_eq!(socket.closed().await, 4429);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_gives_no_sign_of_life_is_closed() {
+    let app = App::start_with(Backend::Sqlite, |settings| settings.heartbeat = Period::from_secs(1)).await;
+    let ann = app.user("ann");
+
+    // It reads nothing, and so answers no ping.
+    let mut silent = ann.connect().await;
+    eventually("the silent one to be closed", Duration::from_secs(30), || async {
+        let page = app.http.get(&app.metrics).send().await.unwrap().text().await.unwrap();
+        page.contains(r#"chat_ws_closes_total{code="4408"} 1"#)
+    })
+    .await;
+
+    assert_eq!(silent.closed().await, 4408);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_not_renewed_ends_the_connection() {
+    let app = App::start(Backend::Sqlite).await;
+    let ann = app.user("ann");
+    let token = app.token(ann.id, SessionId::new(), "ann", "Ann", Duration::from_secs(5));
+    let mut late = Socket::open(&app.base, &token).await.unwrap();
+
+    // 25 seconds more are there to renew it.
+    assert_eq!(late.closed_within(Duration::from_secs(60)).await, 4401);
+    app.stop().await;
+}
+
+/// Everything at once, against a process of its own whose memory can be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_clients_take_no_memory() {
+    let cluster = Cluster::start(1).await;
+    let base = &cluster.replicas[0].base;
+    let (ann, bob) = (cluster.user(0, "ann"), cluster.user(0, "bob"));
+    let room = ann.create_room("public", "Garden").await;
+    bob.join_room(&room).await;
+    let mut at_bob = bob.connect().await;
+    at_bob.join(&room).await;
+    // What the first uses of everything cost is not theirs.
+    ann.send(&room, "warm").await;
+    let before = cluster.memory(0);
+
+    let mut hostile = Vec::new();
+    for number in 0..20 {
+        let mut socket = Socket::open(base, &ann.token).await.unwrap();
+        let tcp = socket.stream.get_mut();
+        // What is refused breaks the connection under the writer; what nobody reads stops it.
+        let attack = async {
+            match number % 4 {
+                0 => {
+                    // A gigabyte in one frame.
+                    let _ = tcp.write_all(&[0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0]).await;
+                    let megabyte = vec![b'x'; 1 << 20];
+                    while tcp.write_all(&megabyte).await.is_ok() {}
+                }
+                1 => {
+                    // A message of pieces without end.
+                    let _ = tcp.write_all(&[0x01, 0x80, 0, 0, 0, 0]).await;
+                    let mut piece = vec![0x00, 0xfe, 0xea, 0x60, 0, 0, 0, 0];
+                    piece.extend([b'x'; 60_000]);
+                    while tcp.write_all(&piece).await.is_ok() {}
+                }
+                2 => {
+                    // Pings, and nobody reads the pongs.
+                    let mut ping = vec![0x89, 0xfd, 0, 0, 0, 0];
+                    ping.extend([b'p'; 125]);
+                    let pings = ping.repeat(1_000);
+                    while tcp.write_all(&pings).await.is_ok() {}
+                }
+                _ => {
+                    // A long frame, a byte at a time.
+                    let _ = tcp.write_all(&[0x81, 0xfe, 0xff, 0xff, 0, 0, 0, 0]).await;
+                    while tcp.write_all(b"x").await.is_ok() {}
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(500), attack).await;
+        hostile.push(socket);
+    }
+
+    let grown = cluster.memory(0).saturating_sub(before);
+    assert!(grown < 64 << 20, "{} MiB more", grown >> 20);
+    assert_eq!(at_bob.send(&room, "b", "still here").await["t"], "ok");
 }

@@ -8,6 +8,7 @@
 //! - `replicas`: three of them over PostgreSQL and Redis
 //! - `lossless`: tries to prove that something is lost
 //! - `hostile`: clients that misbehave
+//! - `conformance`: the Autobahn cases
 //! - `service`: health, documents, start and stop
 //!
 //! [`support`] starts the service in this process and speaks to it.
@@ -20,6 +21,7 @@
 )]
 
 mod attachments;
+mod conformance;
 mod hostile;
 mod live;
 mod lossless;

@@ -44,7 +44,12 @@ impl Socket {
             assert_eq!(protocol, "chat.v1.json");
         }
         let mut socket = Self { stream, hello: Value::Null, next_id: 1, kept: VecDeque::new() };
-        socket.hello = socket.next("hello").await;
+        // A replica may be killed before it says anything.
+        let first =
+            tokio::time::timeout(PATIENCE, socket.stream.next()).await.expect("a first frame in time");
+        let Some(Message::Text(hello)) = first.transpose()? else { return Err(Error::ConnectionClosed) };
+        socket.hello = serde_json::from_str(&hello).expect("JSON");
+        assert_eq!(socket.hello["t"], "hello");
         Ok(socket)
     }
 
@@ -150,9 +155,19 @@ impl Socket {
         !self.kept.iter().any(|frame| frame["t"] == kind)
     }
 
+    /// Waits as a page does for its `close` event: until the server has ended the connection after the close frames.
+    pub(crate) async fn ended(&mut self) {
+        let ended = async { while self.stream.next().await.is_some_and(|next| next.is_ok()) {} };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the connection ends in time");
+    }
+
     /// Reads to the end; says the close code.
     pub(crate) async fn closed(&mut self) -> u16 {
-        let waited = tokio::time::timeout(PATIENCE, async {
+        self.closed_within(PATIENCE).await
+    }
+
+    pub(crate) async fn closed_within(&mut self, patience: Duration) -> u16 {
+        let waited = tokio::time::timeout(patience, async {
             loop {
                 match self.stream.next().await {
                     Some(Ok(Message::Close(Some(reason)))) => return reason.code.into(),
