@@ -21,6 +21,10 @@ pub(crate) struct Metrics {
     pub rate_limited: IntCounter,
     pub commit_seconds: Histogram,
     pub batch_size: Histogram,
+    /// From the commit of an event to the queues of its room's followers on one worker; of events written here.
+    pub deliver_seconds: Histogram,
+    /// From the command to there.
+    pub e2e_seconds: Histogram,
     /// 1 while the broker's subscriber hears itself.
     pub broker_up: IntGauge,
 }
@@ -42,9 +46,14 @@ impl Metrics {
                 "Typing, presence and read frames not sent to slow readers",
             )?,
             rate_limited: IntCounter::new("chat_rate_limited_total", "Frames refused as too many")?,
-            commit_seconds: Histogram::with_opts(
-                HistogramOpts::new("chat_commit_seconds", "Time of a batch, from taken to committed")
-                    .buckets(vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]),
+            commit_seconds: seconds("chat_commit_seconds", "Time of a batch, from taken to committed")?,
+            deliver_seconds: seconds(
+                "chat_deliver_seconds",
+                "From the commit of an event to its followers' queues, where it was written",
+            )?,
+            e2e_seconds: seconds(
+                "chat_e2e_seconds",
+                "From a command to the queues of those who follow, where it was written",
             )?,
             batch_size: Histogram::with_opts(
                 HistogramOpts::new("chat_commit_batch_size", "Commands in one transaction")
@@ -62,9 +71,16 @@ impl Metrics {
         registry.register(Box::new(metrics.rate_limited.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.batch_size.clone()))?;
+        registry.register(Box::new(metrics.deliver_seconds.clone()))?;
+        registry.register(Box::new(metrics.e2e_seconds.clone()))?;
         registry.register(Box::new(metrics.broker_up.clone()))?;
         Ok(metrics)
     }
+}
+
+fn seconds(name: &str, help: &str) -> prometheus::Result<Histogram> {
+    let bounds = vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(bounds))
 }
 
 fn counters(name: &str, help: &str, label: &str) -> prometheus::Result<IntCounterVec> {

@@ -111,7 +111,7 @@ pub(super) fn read(us: Uuid, room: Option<RoomId>, bytes: &[u8]) -> Option<Lette
                     (Some((user, why_of(*why)?)), frame)
                 }
             };
-            Letter::Word(Word::Event(Event { room, seq, frame: text(frame)?, ends }))
+            Letter::Word(Word::Event(Event { room, seq, frame: text(frame)?, ends, since: None }))
         }
         (b'r', Some(room)) => {
             Letter::Word(Word::Reached(room, Seq(i64::from_be_bytes(bytes.try_into().ok()?))))
@@ -167,7 +167,9 @@ mod tests {
     fn every_word_arrives_as_it_was_said_and_not_at_who_said_it() {
         let (us, others) = (Uuid::now_v7(), Uuid::now_v7());
         let (room, user) = (RoomId::new(), UserId::new());
-        let event = |ends| Word::Event(Event { room, seq: Seq(7), frame: "{\"t\":\"é\"}".into(), ends });
+        let event = |ends| {
+            Word::Event(Event { room, seq: Seq(7), frame: "{\"t\":\"é\"}".into(), ends, since: None })
+        };
         let words = [
             event(None),
             event(Some((user, Why::Left))),

@@ -69,7 +69,7 @@ mod tests {
 
     fn event(seq: i64) -> Arc<Event> {
         let _ = UserId::new();
-        Arc::new(Event { room: RoomId::new(), seq: Seq(seq), frame: "".into(), ends: None })
+        Arc::new(Event { room: RoomId::new(), seq: Seq(seq), frame: "".into(), ends: None, since: None })
     }
 
     proptest! {

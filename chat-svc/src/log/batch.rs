@@ -1,6 +1,9 @@
 //! One transaction: commands decided and stored together.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
 
 use bytestring::ByteString;
 use diesel::result::Error;
@@ -11,8 +14,8 @@ use super::lane::Job;
 use crate::{
     room::{
         Attachment, AttachmentId, BadText, Body, ClientId, Command, Emoji, Entry, Event, EventKind, Kind,
-        Member, Message, Outcome, Profile, Refused, Role, Room, RoomId, RoomName, Seq, Topic, With, frame,
-        mentions, role_detail, rules,
+        Member, Message, Outcome, Profile, Refused, Role, Room, RoomId, RoomName, Seq, Since, Topic, With,
+        frame, mentions, role_detail, rules,
     },
     store::{self, mentions::Mention, messages::SentAs},
 };
@@ -71,6 +74,8 @@ impl From<Error> for Stop {
 pub(super) struct Batch<'a> {
     db: &'a mut Db,
     now: Timestamp,
+    /// When the job that is decided was asked for.
+    asked: Instant,
     /// The rooms of all jobs, locked, as the jobs so far have left them.
     rooms: HashMap<RoomId, Room>,
     /// Memberships that were looked at; absent ones too.
@@ -88,6 +93,7 @@ impl<'a> Batch<'a> {
     pub(super) fn run(db: &'a mut Db, now: Timestamp, jobs: &[Job]) -> Result<Done, Error> {
         let mut batch = Self::load(db, now, jobs)?;
         for job in jobs {
+            batch.asked = job.asked;
             let answer = match batch.decide(job) {
                 Ok(outcome) => Ok(outcome),
                 Err(Stop::Refused(why)) => Err(why),
@@ -130,6 +136,7 @@ impl<'a> Batch<'a> {
         Ok(Self {
             db,
             now,
+            asked: Instant::now(),
             rooms,
             members,
             sent,
@@ -233,7 +240,7 @@ impl<'a> Batch<'a> {
             attachments,
             reactions: Vec::new(),
         };
-        self.done.events.push(message.to_event());
+        self.tell(message.to_event());
         for user in self.mentioned(room, by, body)? {
             self.notify(user, &Notify { room, why: "mention", seq: Some(message.seq) });
             self.new_mentions.push(Mention { user, room, seq: message.seq });
@@ -637,10 +644,16 @@ impl<'a> Batch<'a> {
 
     fn log(&mut self, mut entry: Entry) -> Result<Outcome, Stop> {
         entry.seq = self.take_seq(entry.room)?;
-        self.done.events.push(entry.to_event());
+        self.tell(entry.to_event());
         let seq = entry.seq;
         self.new_entries.push(entry);
         Ok(Outcome::Logged(seq))
+    }
+
+    fn tell(&mut self, event: Event) {
+        // The commit is still to come; the lane says when it was.
+        let since = Since { asked: self.asked, committed: self.asked };
+        self.done.events.push(Event { since: Some(since), ..event });
     }
 
     fn take_seq(&mut self, id: RoomId) -> Result<Seq, Refused> {

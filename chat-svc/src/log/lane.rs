@@ -40,6 +40,7 @@ pub(super) struct Job {
     pub room: RoomId,
     pub by: UserId,
     pub command: Command,
+    pub asked: Instant,
     pub reply: oneshot::Sender<Result<Outcome, Refused>>,
 }
 
@@ -107,7 +108,9 @@ impl Log {
     ) -> impl Future<Output = Result<Outcome, Refused>> + use<> {
         let (reply, answer) = oneshot::channel();
         let queued = match self.lane_of(room) {
-            Some(lane) => lane.try_send(Job { room, by, command, reply }).map_err(|_| Refused::Overloaded),
+            Some(lane) => lane
+                .try_send(Job { room, by, command, asked: Instant::now(), reply })
+                .map_err(|_| Refused::Overloaded),
             None => Err(Refused::Overloaded),
         };
         async move {
@@ -222,7 +225,11 @@ impl Lane {
     }
 
     /// Others first: they wait without knowing; the sender's answer follows at once.
-    fn tell(&self, jobs: Vec<Job>, done: batch::Done) {
+    fn tell(&self, jobs: Vec<Job>, mut done: batch::Done) {
+        let committed = Instant::now();
+        for since in done.events.iter_mut().filter_map(|event| event.since.as_mut()) {
+            since.committed = committed;
+        }
         let mut news = Vec::new();
         if !done.events.is_empty() {
             news.push(News::Committed(done.events));

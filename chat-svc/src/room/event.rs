@@ -1,6 +1,8 @@
 //! What a room's log holds, and its one form on the wire: REST's items and the frames of the WebSocket are the same
 //! objects, the frame with `t` before them.
 
+use std::time::Instant;
+
 use bytestring::ByteString;
 use irongate_shared::{clock::Timestamp, id::UserId};
 use serde::{Deserialize, Serialize};
@@ -112,6 +114,15 @@ pub(crate) struct Event {
     pub frame: ByteString,
     /// Whose membership ends with it: that user's sockets stop following the room.
     pub ends: Option<(UserId, Why)>,
+    /// Of events that this process wrote a moment ago.
+    pub since: Option<Since>,
+}
+
+/// When an event was asked for, and when it was committed: how long its way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Since {
+    pub asked: Instant,
+    pub committed: Instant,
 }
 
 /// The durable frames of the WebSocket.
@@ -185,7 +196,7 @@ pub(crate) enum With {
 
 impl Message {
     pub(crate) fn to_event(&self) -> Event {
-        Event { room: self.room, seq: self.seq, frame: frame(&Frame::Msg(self)), ends: None }
+        Event { room: self.room, seq: self.seq, frame: frame(&Frame::Msg(self)), ends: None, since: None }
     }
 }
 
@@ -243,7 +254,7 @@ impl Entry {
             }
         };
         let ends = self.kind.ending().and_then(|why| Some((self.user()?, why)));
-        Event { room: self.room, seq: self.seq, frame, ends }
+        Event { room: self.room, seq: self.seq, frame, ends, since: None }
     }
 }
 

@@ -13,7 +13,9 @@ mod types;
 
 pub(crate) use attachment::{Attachment, AttachmentId, FileName, MOST_ATTACHMENTS};
 pub(crate) use command::{Command, Outcome};
-pub(crate) use event::{Entry, Event, EventKind, Message, Profile, Reaction, Why, With, frame, role_detail};
+pub(crate) use event::{
+    Entry, Event, EventKind, Message, Profile, Reaction, Since, Why, With, frame, role_detail,
+};
 pub(crate) use refused::Refused;
 pub(crate) use text::{BadText, Body, ClientId, Emoji, RoomName, Topic, Words, folded, mentions};
 pub(crate) use types::{Kind, Member, Role, Room, RoomId, Seq};

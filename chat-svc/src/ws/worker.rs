@@ -315,6 +315,10 @@ impl Worker {
                 }
             }
         }
+        if let Some(since) = event.since {
+            self.chat.metrics.deliver_seconds.observe(since.committed.elapsed().as_secs_f64());
+            self.chat.metrics.e2e_seconds.observe(since.asked.elapsed().as_secs_f64());
+        }
     }
 
     fn followers_of(&self, room: RoomId, wanted: impl Fn(&Socket) -> bool) -> Vec<Rc<Socket>> {
