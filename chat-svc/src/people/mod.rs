@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat::Chat,
-    room::{Command, Profile, Refused},
+    room::{Command, DELETED, Profile, Refused},
 };
 
 #[derive(Serialize)]
@@ -75,7 +75,7 @@ fn shown(user: User, status: AccountStatus) -> Profile {
         },
         AccountStatus::Deleted | AccountStatus::Erased => Profile {
             id: user.id,
-            username: "deleted".to_owned(),
+            username: DELETED.to_owned(),
             display_name: "Deleted user".to_owned(),
             avatar_url: None,
         },

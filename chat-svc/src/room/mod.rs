@@ -17,5 +17,5 @@ pub(crate) use event::{
     Entry, Event, EventKind, Message, Profile, Reaction, Since, Why, With, frame, role_detail,
 };
 pub(crate) use refused::Refused;
-pub(crate) use text::{BadText, Body, ClientId, Emoji, RoomName, Topic, Words, folded, mentions};
+pub(crate) use text::{BadText, Body, ClientId, DELETED, Emoji, RoomName, Topic, Words, folded, mentions};
 pub(crate) use types::{Kind, Member, Role, Room, RoomId, Seq};

@@ -139,6 +139,9 @@ pub(crate) fn folded(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).collect()
 }
 
+/// What all accounts are called that are no more; nobody is called by it.
+pub(crate) const DELETED: &str = "deleted";
+
 /// The names after `@` in a text, folded, each once, at most 20.
 pub(crate) fn mentions(body: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -151,7 +154,7 @@ pub(crate) fn mentions(body: &str) -> Vec<String> {
                 .unwrap_or(rest.len());
             // A full stop after a name ends the sentence.
             let name = folded(rest.get(..end).unwrap_or_default().trim_end_matches('.'));
-            if !name.is_empty() && !found.contains(&name) && found.len() < 20 {
+            if !name.is_empty() && name != DELETED && !found.contains(&name) && found.len() < 20 {
                 found.push(name);
             }
         }
@@ -170,7 +173,7 @@ mod tests {
             mentions("@Ann and (@bob_b), not ann@example.org. Ask @ann, @Zoë."),
             ["ann", "bob_b", "zoë"]
         );
-        assert_eq!(mentions("@@ann @ alone"), Vec::<String>::new());
+        assert_eq!(mentions("@@ann @ alone @deleted"), Vec::<String>::new());
     }
 
     #[test]
