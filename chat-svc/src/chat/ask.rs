@@ -6,7 +6,7 @@ use irongate_shared::{
     id::UserId,
 };
 
-use super::{BanView, Chat, MemberView, RoomView, Users};
+use super::{BanView, Chat, MemberView, RoomView, UnreadView, Users};
 use crate::{
     room::{Event, Kind, Member, Message, Profile, Refused, Role, Room, RoomId, Seq, Words, folded, rules},
     store::{self, messages::Place},
@@ -93,6 +93,32 @@ impl Chat {
                 let mut views = Vec::new();
                 for (room, member) in rows {
                     views.push(view(db, room, member, user)?);
+                }
+                Ok((views, next))
+            })
+            .await
+    }
+
+    /// A page of the user's rooms with messages that were not read, and where the next one begins.
+    pub(crate) async fn unread(
+        &self,
+        user: UserId,
+        after: Option<RoomId>,
+        limit: i64,
+    ) -> Result<(Vec<UnreadView>, Option<RoomId>), Refused> {
+        self.database
+            .read(move |db| {
+                let ahead = store::rooms::ahead_of(db, user, after, limit)?;
+                let full = ahead.len() == usize::try_from(limit).unwrap_or(0);
+                let next = ahead.last().filter(|_| full).map(|(room, _)| *room);
+                let mut views = Vec::new();
+                for (room, read) in ahead {
+                    let unread = store::messages::unread(db, room, user, read, MOST_UNREAD)?;
+                    let mentions = store::mentions::unread(db, room, user, read, MOST_MENTIONS)?;
+                    // What came after may be reactions, or the user's own messages.
+                    if unread > 0 {
+                        views.push(UnreadView { room, unread, mentions });
+                    }
                 }
                 Ok((views, next))
             })

@@ -22,7 +22,7 @@ use met::Met;
 
 pub(crate) use ask::{Around, Entered, MOST_REPLAYED, Scope};
 pub(crate) use pace::{NextDue, Pace, Paced};
-pub(crate) use view::{BanView, MemberView, Membership, RoomView, Users};
+pub(crate) use view::{BanView, MemberView, Membership, RoomView, UnreadView, Users};
 
 use crate::{
     config::Limits,

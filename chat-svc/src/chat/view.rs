@@ -59,6 +59,17 @@ pub(crate) struct MemberView {
     pub membership: Membership,
 }
 
+/// What a user has not read in a room.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Unread)]
+pub(crate) struct UnreadView {
+    pub room: RoomId,
+    /// Messages of others; 100 means as many or more.
+    pub unread: usize,
+    /// Those that call the user by name; 99 means as many or more.
+    pub mentions: usize,
+}
+
 /// A ban in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Ban)]

@@ -40,6 +40,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .service(message::react::unreact)
             .service(message::read::read)
             .service(message::search::search)
+            .service(message::unread::unread)
             // files in it
             .service(attachment::upload::upload)
             .service(attachment::show::show)

@@ -152,6 +152,26 @@ pub(crate) fn page_of_user(
     Ok(rows.into_iter().map(|(room, member)| (room.into(), Some(membership(member)))).collect())
 }
 
+/// A page of a user's rooms, by id, whose log goes on after what the user has read; and how far that is.
+pub(crate) fn ahead_of(
+    db: &mut Db,
+    user: UserId,
+    after: Option<RoomId>,
+    limit: i64,
+) -> QueryResult<Vec<(RoomId, Seq)>> {
+    let mut query = rooms::table
+        .inner_join(members::table.on(members::room_id.eq(rooms::id)))
+        .filter(members::user_id.eq(user).and(rooms::last_seq.gt(members::last_read_seq)))
+        .order(members::room_id)
+        .limit(limit)
+        .select((members::room_id, members::last_read_seq))
+        .into_boxed();
+    if let Some(after) = after {
+        query = query.filter(members::room_id.gt(after));
+    }
+    query.load(db)
+}
+
 /// A page of the public rooms by name, after the room with this name and id.
 pub(crate) fn page_of_public(
     db: &mut Db,

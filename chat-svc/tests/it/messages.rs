@@ -167,4 +167,28 @@ on_both! {
         let refused = bob.connect().await.ask(json!({ "t": "join", "room": room })).await;
         assert_eq!(refused["code"], "not_a_member");
     }
+
+    async fn unread_messages_are_counted_room_by_room(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        bob.get("/chat/rooms").await.expect(200);
+        let mut rooms = Vec::new();
+        for name in ["Garden", "Kitchen", "Quiet"] {
+            let room = ann.create_room("public", name).await;
+            bob.join_room(&room).await;
+            rooms.push(room);
+        }
+        let mut at_bob = bob.connect().await;
+        ann.send(&rooms[0], "one").await;
+        ann.send(&rooms[0], "two, @bob").await;
+        bob.send(&rooms[0], "mine does not count").await;
+        let read = ann.send(&rooms[1], "read").await;
+        at_bob.ask(json!({ "t": "read", "room": rooms[1], "seq": read["seq"] })).await;
+
+        let unread = bob.get("/chat/unread").await.expect(200);
+
+        assert_eq!(unread["items"], json!([{ "room": rooms[0], "unread": 2, "mentions": 1 }]), "{unread}");
+        assert_eq!(bob.get("/chat/unread?limit=0").await.status, 422);
+        let first = bob.get("/chat/unread?limit=1").await.expect(200);
+        assert_eq!(first["next_cursor"], json!(rooms[0]), "{first}");
+    }
 }

@@ -1,4 +1,4 @@
-//! `/chat/rooms/{room}/messages`, `…/read`, `/chat/search`
+//! `/chat/rooms/{room}/messages`, `…/read`, `/chat/search`, `/chat/unread`
 
 pub(super) mod delete;
 pub(super) mod edit;
@@ -7,3 +7,4 @@ pub(super) mod react;
 pub(super) mod read;
 pub(super) mod search;
 pub(super) mod send;
+pub(super) mod unread;
