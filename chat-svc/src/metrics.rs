@@ -57,7 +57,7 @@ impl Metrics {
             )?,
             batch_size: Histogram::with_opts(
                 HistogramOpts::new("chat_commit_batch_size", "Commands in one transaction")
-                    .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0]),
+                    .buckets(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
             )?,
             broker_up: IntGauge::new("chat_broker_up", "Whether the broker carries events")?,
         };

@@ -88,21 +88,21 @@ impl Chat {
             Command::Send { .. } => self.sends.admit((by, room), now),
             _ => Ok(()),
         };
+        if paced.is_err() {
+            self.metrics.rate_limited.inc();
+        }
         let read = match &command {
-            Command::Read { seq } => Some(*seq),
+            Command::Read { seq } => Some((*seq, self.hub.clone())),
             _ => None,
         };
-        let metrics = self.metrics.clone();
-        let hub = self.hub.clone();
         let done = paced.is_ok().then(|| self.log.append(room, by, command));
         async move {
             if let Err(retry) = paced {
-                metrics.rate_limited.inc();
                 return Err(Refused::TooFast { retry });
             }
             let Some(done) = done else { return Ok(Outcome::Done) };
             let outcome = done.await?;
-            if let Some(seq) = read {
+            if let Some((seq, hub)) = read {
                 let frame = frame(&view::Read { room, user: by, seq });
                 let _ = hub.pass(Passing { room, frame });
             }

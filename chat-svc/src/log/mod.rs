@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Log::append ──▶ lane (an OS thread with a connection of its own; a room always has the same lane)
-//!                  │  takes what is queued, up to 128 jobs, as one batch: no timer, groups form under load alone
+//!                  │  takes what is queued, up to 512 jobs, as one batch: no timer, groups form under load alone
 //!                  ├─ BEGIN; lock the rooms; decide each job; store; COMMIT          (batch.rs)
 //!                  ├─ answer each job                                                acknowledged after the commit,
 //!                  └─ tell the hub                                                   seen by others after the commit
