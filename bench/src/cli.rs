@@ -14,6 +14,7 @@ use crate::{
     process::Processors,
     report,
     rounds::{self, Effort, Entrant},
+    services,
     stage::{Stage, Upstream},
     tools::Tools,
     work::{Kind, WORKS, Work},
@@ -53,6 +54,8 @@ enum Part {
     Chat(chat::Args),
     /// Measure what more connections, routes and servers cost, and draw it.
     Growth(growth::Args),
+    /// Put requests to the services beside what they cost at the least.
+    Services(services::Args),
     #[command(hide = true)]
     Backend(backend::Args),
     #[command(hide = true)]
@@ -108,6 +111,7 @@ pub(crate) fn run(program: Program) -> anyhow::Result<()> {
     match program.part {
         None => bench(program.choice),
         Some(Part::Chat(args)) => chat::run(&args),
+        Some(Part::Services(args)) => services::run(&args),
         Some(Part::Backend(args)) => backend::run(&args),
         Some(Part::Load(args)) => own::serve(&args),
         Some(Part::Growth(args)) => growth::run(args),

@@ -17,7 +17,8 @@
 //! | [`report`] | the tables, and the file in `bench/results/` |
 //!
 //! The services have benches of their own: [`chat`] puts chat-svc beside Socket.IO and Django Channels (`just bench
-//! chat`). It needs PostgreSQL and Redis, from [`servers`].
+//! chat`), [`services`] puts requests beside what they cost at the least (`just bench services`). They need PostgreSQL
+//! and Redis, from [`servers`].
 //!
 //! The program also is its own backend and its own load generator (`irongate-bench backend`, `irongate-bench
 //! load`), as processes of their own, so that each can be pinned to processors.
@@ -37,6 +38,7 @@ mod process;
 mod report;
 mod rounds;
 mod servers;
+mod services;
 mod stage;
 mod statistics;
 mod tools;

@@ -27,6 +27,8 @@ const REDIS: Program = Program::Debian { name: "redis-server", package: "redis-s
 pub(crate) struct Postgres {
     pub(crate) running: Running,
     port: u16,
+    programs: PathBuf,
+    directory: PathBuf,
 }
 
 impl Postgres {
@@ -72,7 +74,7 @@ impl Postgres {
             running.check()?;
             Ok(Db::open(&url).ok())
         })?;
-        Ok(Self { running, port })
+        Ok(Self { running, port, programs, directory: directory.to_owned() })
     }
 
     /// The address of a new, empty database.
@@ -81,6 +83,20 @@ impl Postgres {
         diesel::sql_query(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).execute(&mut db)?;
         diesel::sql_query(format!("CREATE DATABASE {name}")).execute(&mut db)?;
         Ok(address(self.port, name))
+    }
+
+    /// A program that came with the server: `pgbench`.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where files of the run may lie.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 }
 

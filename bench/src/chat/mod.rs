@@ -70,6 +70,12 @@ pub(crate) struct Args {
     /// The first of the ports that are taken.
     #[arg(long, default_value_t = 18_700)]
     first_port: u16,
+    /// The profile with which chat-svc is built.
+    #[arg(long, default_value = "release")]
+    profile: String,
+    /// Build nothing: take chat-svc as it was built last, from beside this program.
+    #[arg(long)]
+    as_built: bool,
     /// Where the results go.
     #[arg(long, default_value = "bench/results")]
     results: PathBuf,
@@ -117,7 +123,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args.work.clone()
     };
     // What is missing is built and installed on all processors, before this process goes to its own.
-    let tools = Tools::new((!args.smoke).then(|| "release".to_owned()))?;
+    let tools = Tools::new((!args.smoke && !args.as_built).then(|| args.profile.clone()))?;
     allow_many_connections()?;
     let description = machine::description();
     let directory = tempfile::Builder::new().prefix("irongate-bench-").tempdir()?;

@@ -49,6 +49,8 @@ impl Signer {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).ok().context("making a key")?;
         let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).ok().context("reading a key")?;
         let mut db = Db::open(database).context("the database of the service")?;
+        // The key of an earlier round.
+        diesel::delete(signing_keys::table.find("bench")).execute(&mut db).context("removing a key")?;
         diesel::insert_into(signing_keys::table)
             .values((
                 signing_keys::kid.eq("bench"),
