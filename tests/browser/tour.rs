@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{hands::Screen, people::Stage, window::Window};
-use crate::support::{Person, System};
+use crate::support::{Chat, Person, System};
 
 /// Where a view is, what says that it is all there, and what is clicked to bring it about.
 struct View {
@@ -26,7 +26,7 @@ fn view(name: &'static str, path: impl Into<String>, shows: &'static str) -> Vie
 async fn no_view_has_a_barrier() {
     let stage = Stage::start().await;
     let tour = Tour::new();
-    let room = a_lively_company(&stage.system).await;
+    let (room, _present) = a_lively_company(&stage.system).await;
 
     let visitor = stage.browser.window("visitor").await;
     tour.visit(
@@ -216,8 +216,8 @@ const REPORT: &str = "new Promise((done) => {
     setTimeout(() => done(`${seen.long} long tasks, the longest ${Math.round(seen.longest)} ms; layout shift ${seen.shift.toFixed(4)}`), 50);
   })";
 
-/// People, rooms and a conversation as they might be, and the room to look at.
-async fn a_lively_company(system: &System) -> String {
+/// People, rooms and a conversation as they might be: the room to look at, and somebody who stays there.
+async fn a_lively_company(system: &System) -> (String, Chat) {
     let ann = system.newcomer("ann").await;
     let bob = system.newcomer("bob").await;
     let chloe = system.newcomer("chloe").await;
@@ -261,7 +261,7 @@ async fn a_lively_company(system: &System) -> String {
     bobs.say(&cranes, "Grease for crane 1 is ordered.").await;
     bobs.say(&cranes, "@ann the inspector comes at ten tomorrow.").await;
     chloes.say(&direct, "Do you have a minute after lunch?").await;
-    harbour
+    (harbour, bobs)
 }
 
 async fn room(system: &System, owner: &Person, name: &str, topic: &str) -> String {
