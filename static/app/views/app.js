@@ -6,7 +6,7 @@ import { phase, resumeSession } from '../state/session.js';
 import { mentionsInAll, rooms, unreadInAll } from '../state/rooms.js';
 import { Failed, Loading } from '../ui/faces.js';
 import { Announcer, Notices } from '../ui/notices.js';
-import { lazy, loadTheRest } from '../ui/lazy.js';
+import { lazy } from '../ui/lazy.js';
 
 const Entry = lazy(() => import('./entry/entry.js').then(({ Entry: view }) => view));
 const Shell = lazy(() => import('./shell.js').then(({ Shell: view }) => view));
@@ -35,7 +35,6 @@ function Page() {
 }
 
 function SignedIn() {
-  useEffect(loadTheRest, []);
   const isEntry = ['/login', '/register', '/forgot'].includes(path.value);
   useEffect(() => {
     // The pages of the way in lead on to where the visitor wanted to go.

@@ -1,7 +1,8 @@
 /** The signed-in application: the list of rooms at the side, and what the address names beside it. */
+import { useEffect } from 'preact/hooks';
 import { html } from '../html.js';
 import { path } from '../router.js';
-import { lazy } from '../ui/lazy.js';
+import { lazy, loadTheRest } from '../ui/lazy.js';
 import { Dialogs } from './dialogs.js';
 import { Home } from './home.js';
 import { RoomView } from './room/room.js';
@@ -14,6 +15,7 @@ const Settings = lazy(() => import('./settings/settings.js').then(({ Settings: v
 
 export function Shell() {
   const { view, isList } = viewOf(path.value);
+  useEffect(loadTheRest, []);
   // On a phone the list is the page, so where it stands alone it is the main part, too. A role instead of the element:
   // another element would draw the list anew and lose where it was scrolled to.
   return html`
