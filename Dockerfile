@@ -57,6 +57,8 @@ COPY --from=build /root-fs /
 COPY --from=build --chown=10001:10001 /owned /
 USER 10001:10001
 WORKDIR /srv
+# OpenSSL, which talks to PostgreSQL, looks elsewhere by itself.
+ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
 ENV PATH=/usr/local/bin IRONGATE_DATA=/data IRONGATE_SECRETS=/secrets IRONGATE_LOG_FORMAT=json
 
 FROM runtime AS gateway
