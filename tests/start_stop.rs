@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use irongate_test_servers::wait_until;
+use irongate_test_servers::{free_port, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -146,7 +146,13 @@ fn an_administrator_needs_a_password_that_is_good() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_program_says_how_the_one_that_runs_is() {
-    let system = System::start(Backend::Embedded).await;
+    let mut setup = Setup::new(Backend::Embedded);
+    // What `up` chooses by itself only its own children know.
+    setup.set("IRONGATE_AUTH__LISTEN", &format!("127.0.0.1:{}", free_port()));
+    setup.set("IRONGATE_USER__LISTEN", &format!("127.0.0.1:{}", free_port()));
+    let socket = setup.path("asked.sock");
+    setup.set("IRONGATE_CHAT__LISTEN", &format!("unix:{}", socket.display()));
+    let system = System::start_over(setup).await;
 
     for program in PROGRAMS {
         let asked = run(&mut system.setup.command(&[program, "--health"]));

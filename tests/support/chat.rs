@@ -11,7 +11,10 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{timeout, timeout_at},
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -131,8 +134,10 @@ impl Chat {
     }
 
     async fn next_where(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        // One deadline for all: pings keep coming.
+        let deadline = Instant::now() + LIMIT;
         loop {
-            let message = timeout(LIMIT, self.socket.next()).await;
+            let message = timeout_at(deadline.into(), self.socket.next()).await;
             let Ok(Some(Ok(message))) = message else {
                 panic!("waited in vain for {what}: {message:?}\nuntil then: {:#?}", self.seen)
             };
