@@ -52,7 +52,9 @@ pub fn cli(args: Args) -> ExitCode {
         None => {
             let format = Platform::from_env(&ProcessEnv).map(|platform| platform.log).unwrap_or_default();
             irongate_shared::telemetry::start(format, &ProcessEnv);
-            crate::run(source, ProcessEnv.all(), args.upgrade)
+            irongate_shared::traces::start("gateway", &ProcessEnv)
+                .map_err(|mistake| ConfigErrors::from(mistake).into())
+                .and_then(|()| crate::run(source, ProcessEnv.all(), args.upgrade))
         }
     };
     match done {

@@ -62,6 +62,8 @@ pub(crate) enum UpstreamFault {
 pub(crate) enum OwnFault {
     Identity(String),
     File(String),
+    /// An answer could not be compressed.
+    Coding(String),
 }
 
 impl From<ClientFault> for Fault {
@@ -115,7 +117,7 @@ impl Fault {
             },
             Fault::Ourselves(fault) => match fault {
                 OwnFault::Identity(_) => StatusCode::SERVICE_UNAVAILABLE,
-                OwnFault::File(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                OwnFault::File(_) | OwnFault::Coding(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
     }
@@ -165,6 +167,7 @@ impl Fault {
                     "Access tokens cannot be checked just now. Try again in a moment.".into()
                 }
                 OwnFault::File(_) => "The page could not be read.".into(),
+                OwnFault::Coding(_) => "The answer could not be compressed.".into(),
             },
         }
     }
@@ -206,6 +209,7 @@ impl Fault {
             Fault::Ourselves(fault) => match fault {
                 OwnFault::Identity(_) => "identity-unavailable",
                 OwnFault::File(_) => "file-unreadable",
+                OwnFault::Coding(_) => "coding-failed",
             },
         }
     }
@@ -219,7 +223,9 @@ impl Fault {
             Fault::Upstream(UpstreamFault::Refused(cause)) => cause.clone(),
             Fault::Upstream(UpstreamFault::BadAnswer(cause)) => cause.to_string(),
             Fault::Upstream(UpstreamFault::BadBody(cause)) => cause.to_string(),
-            Fault::Ourselves(OwnFault::Identity(cause) | OwnFault::File(cause)) => cause.clone(),
+            Fault::Ourselves(OwnFault::Identity(cause) | OwnFault::File(cause) | OwnFault::Coding(cause)) => {
+                cause.clone()
+            }
             other => other.name().to_owned(),
         }
     }
@@ -233,7 +239,7 @@ impl Fault {
             ) => Some(Duration::from_secs(2)),
             Fault::Upstream(_) => None,
             Fault::Ourselves(OwnFault::Identity(_)) => Some(Duration::from_secs(2)),
-            Fault::Ourselves(OwnFault::File(_)) => None,
+            Fault::Ourselves(OwnFault::File(_) | OwnFault::Coding(_)) => None,
         }
     }
 

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`config`] | how settings are typed, read, overridden and refused |
 //! | [`telemetry`] | what a log line looks like |
+//! | [`traces`] | how the time of a request is told to a collector |
 //! | [`db`] | one code base over SQLite and PostgreSQL, migrations, when to retry |
 //! | [`redis`] | how long anything waits for Redis |
 //! | [`token`] | whether a token is valid at this moment |
@@ -36,6 +37,7 @@ pub mod secret;
 pub mod service;
 pub mod telemetry;
 pub mod token;
+pub mod traces;
 
 /// The version of the whole system; the crates share it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,7 +1,12 @@
 //! From settings as typed to settings that can run. All mistakes are found in one pass, and each says
 //! what to write instead.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{HeaderName, Method, StatusCode};
 use irongate_shared::config::{ConfigError, ConfigErrors, Network};
@@ -10,8 +15,9 @@ use rustls::pki_types::ServerName;
 use super::{AcmeChallenge, Cors, RateBy, Settings, TlsMode};
 use crate::{
     guard::{addresses::AddressRule, cors::CorsPolicy, rate::RateLimit},
+    lane::compress::Rule,
     route::{Action, HostPattern, Limits, RequiredIdentity, Route},
-    upstream::{Dial, HashOn, Pool, PoolSettings, ServerSpec},
+    upstream::{Dial, HashOn, Pool, PoolSettings, Resolver, ServerSpec},
 };
 
 const TUNNEL_IDLE: Duration = Duration::from_secs(2 * 3600);
@@ -117,6 +123,7 @@ pub(crate) fn tls(settings: &Settings, mistakes: &mut Mistakes) {
 
 pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMap<String, PoolSettings> {
     let mut pools = BTreeMap::new();
+    let resolver = resolver(&settings.resolver, mistakes);
     for (name, raw) in &settings.upstream {
         let place = format!("[upstream.{name}]");
         if raw.servers.is_empty() {
@@ -166,11 +173,35 @@ pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMa
                 .take(&format!("{place} tls_root"), crate::tls::root(file).map_err(|error| error.to_string()))
         });
         if let (Some(hash_on), Some(dial)) = (hash_on, dial(raw, &place, mistakes)) {
-            let settings = PoolSettings { servers: specs, hash_on, tls_root, dial, raw: raw.clone() };
+            let settings = PoolSettings {
+                servers: specs,
+                hash_on,
+                tls_root,
+                dial,
+                resolver: resolver.clone(),
+                raw: raw.clone(),
+            };
             pools.insert(name.clone(), settings);
         }
     }
     pools
+}
+
+fn resolver(raw: &super::Resolver, mistakes: &mut Mistakes) -> Resolver {
+    let servers: Vec<SocketAddr> = raw
+        .servers
+        .iter()
+        .filter_map(|text| {
+            let address = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)));
+            let address =
+                address.map_err(|_| format!("`{text}` is no address of a name server: write \"10.0.0.2\""));
+            mistakes.take("resolver.servers", address)
+        })
+        .collect();
+    if servers.is_empty() {
+        return Resolver::System;
+    }
+    Resolver::Servers { servers: servers.into(), timeout: raw.timeout.get() }
 }
 
 /// What a connection to the upstream's servers begins with.
@@ -275,6 +306,11 @@ fn route(
         },
         addresses: address_rule(&raw.allow, &raw.deny, &place, mistakes),
         identity,
+        compression: (raw.compress != Some(false) && !settings.compression.types.is_empty()).then(|| Rule {
+            types: settings.compression.types.iter().map(|one| one.to_ascii_lowercase()).collect(),
+            min_size: settings.compression.min_size.get(),
+            even_private: raw.compress == Some(true),
+        }),
         cors: raw.cors.as_ref().and_then(|cors| cors_policy(cors, &place, mistakes)),
         response_headers,
     })

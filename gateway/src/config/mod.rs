@@ -21,6 +21,8 @@ pub struct Settings {
     pub files: Files,
     pub client: ClientAddress,
     pub limits: Limits,
+    pub compression: Compression,
+    pub resolver: Resolver,
     pub log: Log,
     pub shutdown: Shutdown,
     /// The services, by the name that routes use.
@@ -45,6 +47,8 @@ impl Default for Settings {
             files: Files::default(),
             client: ClientAddress::default(),
             limits: Limits::default(),
+            compression: Compression::default(),
+            resolver: Resolver::default(),
             log: Log::default(),
             shutdown: Shutdown::default(),
             upstream: [("auth", 7001), ("user", 7002), ("chat", 7003)]
@@ -317,6 +321,61 @@ impl Default for Limits {
     }
 }
 
+/// Which answers of services are compressed on their way (brotli, zstd, gzip, as the client likes best). Never those
+/// that are compressed already, that say `no-transform`, or that are made for one user (`private`, `no-store`, a cookie
+/// is set); see `compress` on routes. Services that speak HTTP/2 compress for themselves.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compression {
+    /// Media types that are worth it; none: nothing is compressed.
+    #[serde(deserialize_with = "one_or_many")]
+    pub types: Vec<String>,
+    /// Smaller answers pass as they are.
+    pub min_size: ByteSize,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        let types = [
+            "text/html",
+            "text/css",
+            "text/plain",
+            "text/csv",
+            "text/xml",
+            "text/javascript",
+            "text/event-stream",
+            "application/javascript",
+            "application/json",
+            "application/ld+json",
+            "application/problem+json",
+            "application/xml",
+            "application/rss+xml",
+            "application/atom+xml",
+            "application/wasm",
+            "image/svg+xml",
+        ];
+        Self { types: types.map(str::to_owned).to_vec(), min_size: ByteSize::kib(1) }
+    }
+}
+
+/// Who is asked for the addresses of services.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resolver {
+    /// Name servers (`127.0.0.11`, `10.0.0.2:5353`), asked one after the other. Empty: the system's resolver, with its
+    /// hosts file and search list, which a name server that is asked directly knows nothing of.
+    #[serde(deserialize_with = "one_or_many")]
+    pub servers: Vec<String>,
+    /// For one of them to answer.
+    pub timeout: Period,
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self { servers: Vec::new(), timeout: Period::from_secs(1) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessLog {
@@ -431,7 +490,7 @@ impl Default for Upstream {
             tls_root: None,
             balance: Balance::LeastRequest,
             hash_on: "client".into(),
-            resolve_every: Period::from_secs(3),
+            resolve_every: Period::from_secs(2),
             connect_timeout: Period::from_secs(2),
             answer_timeout: Period::from_secs(60),
             idle_connections: 128,
@@ -554,6 +613,8 @@ pub struct Route {
     /// Networks that may not.
     #[serde(deserialize_with = "one_or_many")]
     pub deny: Vec<String>,
+    /// `true`: answers for one user are compressed too; `false`: none is. Absent: as `[compression]` says.
+    pub compress: Option<bool>,
     /// Other origins whose pages may call this route.
     pub cors: Option<Cors>,
     /// Fields set on answers.

@@ -81,6 +81,8 @@ fn reference() -> String {
     table::<Files>(&mut out, &all, "`[static]`", "Files");
     table::<ClientAddress>(&mut out, &all, "`[client]`", "ClientAddress");
     table::<Limits>(&mut out, &all, "`[limits]`", "Limits");
+    table::<Compression>(&mut out, &all, "`[compression]`", "Compression");
+    table::<Resolver>(&mut out, &all, "`[resolver]`", "Resolver");
     table::<Log>(&mut out, &all, "`[log]`", "Log");
     table::<Shutdown>(&mut out, &all, "`[shutdown]`", "Shutdown");
     table::<Upstream>(&mut out, &all, "`[upstream.NAME]`", "Upstream");

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
+use irongate_shared::traces::{self, Context};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -24,9 +25,11 @@ pub(super) fn request(
     let trusted = |address: IpAddr| snapshot.trusted_proxies.iter().any(|network| network.contains(address));
     let believes = trusted(peer);
     let client = client(&head, &connection, peer, believes, &trusted);
+    let (traceparent, trace) = trace(&head.fields);
     Request {
         id: request_id(&head.fields, believes),
-        traceparent: traceparent(&head.fields),
+        traceparent,
+        trace,
         client,
         path,
         head,
@@ -105,10 +108,19 @@ pub(super) fn new_id() -> String {
     uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().to_string()
 }
 
-/// W3C Trace Context: carried on when well-formed, else started.
-fn traceparent(fields: &Fields) -> String {
-    let given = fields.text("traceparent").filter(|value| is_traceparent(value));
-    given.map_or_else(new_traceparent, str::to_owned)
+/// W3C Trace Context: carried on when well-formed, else started. Where traces are told, we are a span of it.
+fn trace(fields: &Fields) -> (String, Option<(Context, Option<u64>)>) {
+    let given = fields.text("traceparent");
+    match traces::exporter() {
+        Some(exporter) => {
+            let (context, parent) = exporter.continue_from(given);
+            (context.to_string(), Some((context, parent)))
+        }
+        None => {
+            let given = given.filter(|value| Context::parse(value).is_some());
+            (given.map_or_else(new_traceparent, str::to_owned), None)
+        }
+    }
 }
 
 fn new_traceparent() -> String {
@@ -121,20 +133,6 @@ fn new_traceparent() -> String {
     text.push_str(span.get(..16).unwrap_or_default());
     text.push_str("-01");
     text
-}
-
-fn is_traceparent(value: &str) -> bool {
-    let parts: Vec<&str> = value.split('-').collect();
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let [version, trace, span, flags] = parts.as_slice() else { return false };
-    *version == "00"
-        && hex(trace, 32)
-        && hex(span, 16)
-        && hex(flags, 2)
-        && trace.bytes().any(|byte| byte != b'0')
-        && span.bytes().any(|byte| byte != b'0')
 }
 
 #[cfg(test)]
@@ -175,20 +173,7 @@ mod tests {
         let (first, second) = (new_id(), new_id());
         assert_ne!(first, second);
         assert_eq!(Uuid::parse_str(&first).unwrap().get_version_num(), 7);
-        assert!(is_traceparent(&new_traceparent()));
+        assert!(Context::parse(&new_traceparent()).is_some());
         assert_ne!(new_traceparent(), new_traceparent());
-    }
-
-    #[test]
-    fn trace_context_is_carried_only_when_well_formed() {
-        assert!(is_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
-        for bad in [
-            "",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-        ] {
-            assert!(!is_traceparent(bad), "{bad}");
-        }
     }
 }

@@ -187,7 +187,8 @@ async fn answer(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Arc<
         Action::Files => lane::static_files::answer(exchange, &context.gateway.site).await,
         Action::Redirect { to, status } => lane::redirect::to_configured(exchange, to, *status).await,
         Action::Proxy { pool, .. } if pool.settings().raw.protocol.is_http2() => {
-            context.gateway.full.answer(exchange, route, pool, context.shutdown).await
+            let body_timeout = context.snapshot.deadlines.body_read;
+            context.gateway.full.answer(exchange, route, pool, body_timeout, context.shutdown).await
         }
         Action::Proxy { pool, .. } if lane::tunnel::is_wanted(&exchange.request) => {
             lane::tunnel::answer(exchange, route, pool, &context.gateway.observe, context.shutdown).await

@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Poll, ready},
     time::Duration,
 };
@@ -23,7 +24,7 @@ use tokio::{
 use super::{BodyPace, BodySize, socket::Socket};
 use crate::{
     fault::{ClientFault, Fault},
-    wire::{BodyDecoder, Decoded, Fields, Framing, RequestHead, request::Version},
+    wire::{BodyDecoder, BodyGuard, Decoded, Fields, Framing, RequestHead, body::BadBody, request::Version},
 };
 
 /// Room for what is read at a time: within a head or a short body, within a long body, and while nothing has
@@ -361,7 +362,15 @@ impl Http1 {
         let _ = timeout(LINGER_TIME, linger).await;
     }
 
-    pub(crate) fn take_session(&mut self, head: &RequestHead) -> ServerSession {
+    /// The connection as a session of Pingora's at the start of this request, and where it is said when the body is one
+    /// that we refuse: Pingora reads bodies less strictly.
+    pub(crate) fn take_session(
+        &mut self,
+        head: &RequestHead,
+    ) -> Result<(ServerSession, Arc<OnceLock<BadBody>>), BadBody> {
+        let mut guard = BodyGuard::new(head.framing);
+        guard.advance(&self.input)?;
+        let refused = guard.refused();
         let mut text = BytesMut::with_capacity(head.fields.as_wire().len() + head.target.len() + 64);
         text.extend_from_slice(head.method.as_str().as_bytes());
         text.extend_from_slice(b" ");
@@ -372,19 +381,21 @@ impl Http1 {
         text.extend_from_slice(head.fields.as_wire());
         text.extend_from_slice(b"\r\n");
         text.extend_from_slice(&self.input.split());
-        let mut session =
-            ServerSession::new_http1(Box::new(std::mem::replace(&mut self.socket, Socket::away())));
+        let mut socket = std::mem::replace(&mut self.socket, Socket::away());
+        socket.guard_body(Some(guard));
+        let mut session = ServerSession::new_http1(Box::new(socket));
         session.set_pipelined_prefix(text);
         session.set_keepalive(self.keep_alive.then_some(60));
         session.set_read_timeout(Some(self.deadlines.body_read));
         session.set_write_timeout(Some(self.deadlines.write));
         self.answer = Answer::Aborted;
-        session
+        Ok((session, refused))
     }
 
     pub(crate) fn give_back(&mut self, stream: Option<Stream>) {
         if let Some(socket) = stream.and_then(|stream| stream.into_any().downcast::<Socket>().ok()) {
             self.socket = *socket;
+            self.socket.guard_body(None);
             self.body = BodyDecoder::new(Framing::None);
             self.answer = Answer::Done;
         }

@@ -12,17 +12,18 @@ pub(crate) mod socket;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::StatusCode;
+use irongate_shared::traces::Context;
 use pingora::protocols::{Stream, http::ServerSession};
 
 use crate::{
     fault::{ClientFault, Fault},
-    wire::{Fields, RequestHead},
+    wire::{Fields, RequestHead, body::BadBody},
 };
 
 /// What is true for every request of one connection.
@@ -59,6 +60,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) id: String,
     pub(crate) traceparent: String,
+    /// Its span and the one above it, when traces are told.
+    pub(crate) trace: Option<(Context, Option<u64>)>,
     pub(crate) client: Client,
     pub(crate) connection: Arc<Connection>,
     pub(crate) arrived: Instant,
@@ -100,6 +103,8 @@ pub(crate) struct Record {
     pub(crate) upstream: Option<Arc<str>>,
     pub(crate) server: Option<Arc<str>>,
     pub(crate) attempts: u32,
+    /// Each of them, when traces are told.
+    pub(crate) tries: Vec<Try>,
     pub(crate) connect: Option<Duration>,
     /// From sending the request to the first byte of the service's answer.
     pub(crate) waited: Option<Duration>,
@@ -108,6 +113,16 @@ pub(crate) struct Record {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) fault: Option<Fault>,
+}
+
+/// One attempt to have a request answered by a server.
+#[derive(Debug)]
+pub(crate) struct Try {
+    pub(crate) server: Arc<str>,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    /// The status it answered with, or the word for what went wrong.
+    pub(crate) outcome: Result<u16, &'static str>,
 }
 
 pub(crate) struct Exchange<'c> {
@@ -133,6 +148,7 @@ pub(crate) enum BodySize {
 ///
 /// SECURITY: slowloris with bodies. A deadline between two reads alone lets a byte every few seconds hold a
 /// request for ever; so the whole must also keep a pace that no real client falls behind.
+#[derive(Debug)]
 pub(crate) struct BodyPace {
     pub(crate) read: u64,
     pub(crate) limit: u64,
@@ -238,12 +254,15 @@ impl Downstream<'_> {
         }
     }
 
-    /// Lends the connection to Pingora as a session at the start of this very request; `None` when it is lent
-    /// already.
-    pub(crate) fn take_session(&mut self, head: &RequestHead) -> Option<ServerSession> {
+    /// Lends the connection to Pingora as a session at the start of this very request. What comes with it says later
+    /// what was wrong with the body, if anything.
+    pub(crate) fn take_session(
+        &mut self,
+        head: &RequestHead,
+    ) -> Result<(ServerSession, Arc<OnceLock<BadBody>>), ClientFault> {
         match self {
-            Downstream::Http1(h1) => Some(h1.take_session(head)),
-            Downstream::Http2(h2) => h2.take_session(head),
+            Downstream::Http1(h1) => h1.take_session(head).map_err(ClientFault::BadBody),
+            Downstream::Http2(h2) => Ok((h2.take_session(head).ok_or(ClientFault::Gone)?, Arc::default())),
         }
     }
 
@@ -286,6 +305,14 @@ impl Exchange<'_> {
         }
         fields.push("x-request-id", &self.request.id);
         self.downstream.write_head(status, fields, size)
+    }
+
+    /// Remembers an attempt that is over.
+    pub(crate) fn tried(&mut self, server: &Arc<str>, began: Instant, outcome: Result<u16, &'static str>) {
+        if self.request.trace.is_some() {
+            let ended = Instant::now();
+            self.record.tries.push(Try { server: server.clone(), began, ended, outcome });
+        }
     }
 
     pub(crate) async fn body(&mut self, data: Bytes) -> Result<(), Fault> {

@@ -19,13 +19,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::read_ahead::ReadAhead;
-use crate::wire::frames::FrameWatch;
+use crate::wire::{BodyGuard, frames::FrameWatch};
 
 #[derive(Debug)]
 pub(crate) struct Socket {
     io: Io,
     /// On HTTP/2: what the client sends is looked at for floods.
     frames: Option<FrameWatch>,
+    /// While lent on HTTP/1.1: the body is read along.
+    body: Option<BodyGuard>,
 }
 
 #[derive(Debug)]
@@ -39,15 +41,15 @@ enum Io {
 impl Socket {
     /// Stands in for a socket that is lent.
     pub(crate) fn away() -> Self {
-        Self { io: Io::Away, frames: None }
+        Self { io: Io::Away, frames: None, body: None }
     }
 
     pub(crate) fn plain(tcp: Box<TcpStream>) -> Self {
-        Self { io: Io::Plain(tcp), frames: None }
+        Self { io: Io::Plain(tcp), frames: None, body: None }
     }
 
     pub(crate) fn tls(tls: TlsStream<ReadAhead<Box<TcpStream>>>) -> Self {
-        Self { io: Io::Tls(Box::new(tls)), frames: None }
+        Self { io: Io::Tls(Box::new(tls)), frames: None, body: None }
     }
 
     fn tcp(&self) -> Option<&TcpStream> {
@@ -69,6 +71,10 @@ impl Socket {
         }
     }
 
+    pub(crate) fn guard_body(&mut self, guard: Option<BodyGuard>) {
+        self.body = guard;
+    }
+
     pub(crate) fn watch_frames(&mut self, watch: FrameWatch) {
         self.frames = Some(watch);
     }
@@ -86,8 +92,16 @@ impl AsyncRead for Socket {
             Io::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
             Io::Away => Poll::Ready(Ok(())),
         };
-        if let (Some(watch), Poll::Ready(Ok(()))) = (&mut this.frames, &done) {
-            watch.advance(buf.filled().get(before..).unwrap_or_default());
+        if let Poll::Ready(Ok(())) = &done {
+            let came = buf.filled().get(before..).unwrap_or_default();
+            if let Some(watch) = &mut this.frames {
+                watch.advance(came);
+            }
+            if let Some(guard) = &mut this.body
+                && let Err(bad) = guard.advance(came)
+            {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, bad)));
+            }
         }
         done
     }

@@ -1,5 +1,7 @@
 //! What answers a request.
 
+pub(crate) mod compress;
+pub(crate) mod encoding;
 pub(crate) mod full;
 pub(crate) mod problem;
 pub(crate) mod proxy;

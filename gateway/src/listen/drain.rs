@@ -56,6 +56,9 @@ impl BackgroundService for Drain {
         }
         tracing::info!(left = self.0.observe.open_connections(), "stopped");
         self.0.observe.flush_log();
+        if let Some(exporter) = irongate_shared::traces::exporter() {
+            exporter.flush();
+        }
         // The main thread sleeps inside Pingora and cannot be woken.
         std::process::exit(0);
     }

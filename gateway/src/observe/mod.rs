@@ -6,6 +6,7 @@ pub(crate) mod clock;
 mod history;
 pub(crate) use history::Point;
 mod latency;
+mod spans;
 
 use std::{
     collections::VecDeque,
@@ -161,6 +162,7 @@ impl Observe {
             }
             errors.push_front(error);
         }
+        spans::tell(exchange);
         self.log.write(exchange, took);
     }
 

@@ -8,6 +8,7 @@ use crate::{
     config::RateBy,
     exchange::Request,
     guard::{addresses::AddressRule, cors::CorsPolicy, rate::RateLimit},
+    lane::compress::Rule,
     upstream::Pool,
 };
 
@@ -41,6 +42,7 @@ pub(crate) struct Route {
     pub(crate) limits: Limits,
     pub(crate) addresses: AddressRule,
     pub(crate) identity: Option<RequiredIdentity>,
+    pub(crate) compression: Option<Rule>,
     pub(crate) cors: Option<CorsPolicy>,
     pub(crate) response_headers: Vec<(String, String)>,
 }

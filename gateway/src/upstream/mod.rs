@@ -6,6 +6,7 @@
 
 mod balance;
 pub(crate) mod connection;
+mod dns;
 mod health;
 mod pool;
 pub(crate) mod retry;
@@ -13,6 +14,7 @@ mod server;
 mod upkeep;
 
 pub(crate) use connection::Dial;
+pub(crate) use dns::Resolver;
 pub(crate) use pool::{HashOn, Lease, Pool, PoolSettings};
 pub(crate) use server::{Address, Health, Server, ServerSpec};
 pub(crate) use upkeep::Registry;

@@ -17,7 +17,7 @@ use pingora::protocols::tls::CaType;
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    Dial, Server, ServerSpec,
+    Dial, Resolver, Server, ServerSpec,
     balance::{self, Choice, Roster},
     retry::RetryBudget,
 };
@@ -66,6 +66,8 @@ pub(crate) struct PoolSettings {
     /// Whom the servers' certificates are checked against.
     pub(crate) tls_root: Option<Arc<CaType>>,
     pub(crate) dial: Dial,
+    /// Who knows the servers' addresses.
+    pub(crate) resolver: Resolver,
     pub(crate) raw: config::Upstream,
 }
 
@@ -284,6 +286,7 @@ mod tests {
             hash_on: HashOn::Client,
             tls_root: None,
             dial: Dial::Plain,
+            resolver: Resolver::System,
             raw: config::Upstream { max_in_flight: 3, ..config::Upstream::default() },
         };
         let pool = Pool::new("api", settings);

@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::lookup_host, sync::Notify, sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Address, Pool, Server, health,
-    pool::PoolSettings,
-    server::{ServerSpec, Target},
-};
+use super::{Address, Pool, Server, health, pool::PoolSettings, server::Target};
 
 const LOOKUP_LIMIT: Duration = Duration::from_secs(2);
 
@@ -118,7 +118,7 @@ async fn keep(pool: Arc<Pool>, stop: CancellationToken, first_pass: impl FnOnce(
     let mut first_pass = Some(first_pass);
     loop {
         let settings = pool.settings();
-        let servers = resolve(&pool, &settings.servers, &mut known).await;
+        let servers = resolve(&pool, &settings, &mut known).await;
         tokens.retain(|name, token| {
             let stays = servers.iter().any(|server| *server.name == **name);
             if !stays {
@@ -161,26 +161,22 @@ async fn keep(pool: Arc<Pool>, stop: CancellationToken, first_pass: impl FnOnce(
     while checkers.join_next().await.is_some() {}
 }
 
-/// The servers that `specs` mean just now; one that is known already stays the same object.
+/// The servers that `settings` mean just now; one that is known already stays the same object.
 async fn resolve(
     pool: &Pool,
-    specs: &[ServerSpec],
+    settings: &PoolSettings,
     known: &mut BTreeMap<String, Vec<Address>>,
 ) -> Vec<Arc<Server>> {
     let current = pool.servers();
     let mut servers: Vec<Arc<Server>> = Vec::new();
-    for spec in specs {
+    for spec in &settings.servers {
         let addresses = match &spec.target {
             Target::Fixed(address) => vec![address.clone()],
             Target::Name { host, port } => {
                 let name = format!("{host}:{port}");
-                let found = timeout(LOOKUP_LIMIT, lookup_host(name.as_str()))
-                    .await
-                    .map(|found| found.map(Iterator::collect::<Vec<_>>));
-                match found {
+                match timeout(LOOKUP_LIMIT, settings.resolver.addresses(host, *port)).await {
                     Ok(Ok(found)) => {
-                        let mut found: Vec<Address> = found.into_iter().map(Address::Tcp).collect();
-                        found.dedup();
+                        let found: Vec<Address> = found.into_iter().map(Address::Tcp).collect();
                         known.insert(name, found.clone());
                         found
                     }

@@ -4,6 +4,8 @@
 //! else at line ends, bounded extensions and trailers), for a lenient reader in front of a strict
 //! service is a smuggling tool.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::{Bytes, BytesMut};
 
 /// How a message says where its body ends.
@@ -163,6 +165,47 @@ impl BodyDecoder {
     }
 }
 
+/// Reads along where somebody else reads a body, and keeps what our own reading of it would refuse.
+#[derive(Debug)]
+pub(crate) struct BodyGuard {
+    decoder: BodyDecoder,
+    input: BytesMut,
+    refused: Arc<OnceLock<BadBody>>,
+}
+
+impl BodyGuard {
+    pub(crate) fn new(framing: Framing) -> Self {
+        Self { decoder: BodyDecoder::new(framing), input: BytesMut::new(), refused: Arc::default() }
+    }
+
+    /// Where it says what was wrong, to those who only see that reading ended.
+    pub(crate) fn refused(&self) -> Arc<OnceLock<BadBody>> {
+        self.refused.clone()
+    }
+
+    /// Takes the next bytes of the connection; what follows the body is no concern of it.
+    pub(crate) fn advance(&mut self, data: &[u8]) -> Result<(), BadBody> {
+        if self.decoder.is_done() {
+            return Ok(());
+        }
+        self.input.extend_from_slice(data);
+        loop {
+            match self.decoder.decode(&mut self.input) {
+                Ok(Decoded::Data(_)) => {}
+                Ok(Decoded::More) => return Ok(()),
+                Ok(Decoded::End) => {
+                    self.input = BytesMut::new();
+                    return Ok(());
+                }
+                Err(bad) => {
+                    let _ = self.refused.set(bad);
+                    return Err(bad);
+                }
+            }
+        }
+    }
+}
+
 fn take(input: &mut BytesMut, at_most: u64) -> Option<Bytes> {
     let size = usize::try_from(at_most).unwrap_or(usize::MAX).min(input.len());
     (size > 0).then(|| input.split_to(size).freeze())
@@ -252,6 +295,19 @@ mod tests {
         let long = format!("3;{}\r\nabc\r\n", "x".repeat(300));
         assert_eq!(read_all(Framing::Chunked, long.as_bytes()), Err(BadBody::ChunkLine));
         assert_eq!(read_all(Framing::Length(3), b"ab"), Err(BadBody::Truncated));
+    }
+
+    #[test]
+    fn a_guard_sees_what_the_decoder_sees_and_ignores_what_follows() {
+        let whole = b"3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1 rubbish\x00";
+        let mut guard = BodyGuard::new(Framing::Chunked);
+        for piece in whole.chunks(2) {
+            assert_eq!(guard.advance(piece), Ok(()));
+        }
+        let mut guard = BodyGuard::new(Framing::Chunked);
+        assert_eq!(guard.advance(b"3\r\nab"), Ok(()));
+        assert_eq!(guard.advance(b"cd\r\n"), Err(BadBody::ChunkEnd));
+        assert_eq!(guard.refused().get(), Some(&BadBody::ChunkEnd));
     }
 
     proptest! {

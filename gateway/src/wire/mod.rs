@@ -11,7 +11,7 @@ pub(crate) mod frames;
 pub(crate) mod request;
 pub(crate) mod response;
 
-pub(crate) use body::{BodyDecoder, Decoded, Framing};
+pub(crate) use body::{BodyDecoder, BodyGuard, Decoded, Framing};
 pub(crate) use fields::Fields;
 pub(crate) use request::{HeadLimits, Malformed, RequestHead};
 pub(crate) use response::ResponseHead;

@@ -61,6 +61,26 @@ fn certificates_that_cannot_be_used_are_refused_with_the_file() {
     assert!(text.contains("no.pem"), "{text}");
 }
 
+#[test]
+fn mistakes_are_shown_with_what_to_write_instead() {
+    let text = refusal(
+        "[listen]\nhttp = \"\"\nhttps = \"\"\n[resolver]\nservers = [\"dns.example\"]\n\
+         [upstream.api]\nservers = [\"a:1\"]\nprotocol = \"h2\"\ntls_name = \"not a name\"\nhealth = { path = \"health\" }\n\
+         [[route]]\npath = \"/x\"\nupstream = \"api\"\nscopes = [\"a b\"]\n",
+    );
+    for complaint in [
+        "none of `http`, `https` and `plain` names an address",
+        "`dns.example` is no address of a name server: write \"10.0.0.2\"",
+        "`not a name` is no name of a server",
+        "begins with /",
+        "`a b` is no scope",
+        "asks for scopes but for no token",
+        "add `auth = \"required\"`",
+    ] {
+        assert!(text.contains(complaint), "{complaint} in\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_bad_file_is_refused_and_the_old_one_stays_in_force() {
     let service = Service::start().await;

@@ -11,7 +11,7 @@ use std::{
 use reqwest::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::support::{Gateway, Service, free_port, until};
+use crate::support::{Gateway, Http2Service, NameServer, Service, free_port, until};
 
 /// Constant traffic over several connections, both protocols; counts what failed.
 struct Load {
@@ -22,12 +22,16 @@ struct Load {
 
 impl Load {
     fn on(gateway: &Gateway) -> Self {
+        Self::at(gateway, &["/api"])
+    }
+
+    fn at(gateway: &Gateway, paths: &[&str]) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let mut tasks = JoinSet::new();
         for at in 0..6 {
             let builder = gateway.client_builder();
             let client = if at % 2 == 0 { builder.http1_only().build() } else { builder.build() }.unwrap();
-            let (url, stop, done) = (gateway.url("/api"), stop.clone(), done.clone());
+            let (url, stop, done) = (gateway.url(paths[at / 2 % paths.len()]), stop.clone(), done.clone());
             tasks.spawn(async move {
                 let mut failures = Vec::new();
                 while !stop.load(SeqCst) {
@@ -66,11 +70,22 @@ impl Load {
     }
 }
 
+/// A service on the lean lane and one on the full lane.
+async fn before_both(service: &Service, framed: &Http2Service) -> Gateway {
+    let more = format!(
+        "[[route]]\npath = \"/full\"\nupstream = \"full\"\n\
+         [upstream.full]\nservers = [{:?}]\nprotocol = \"h2c\"\n",
+        framed.address()
+    );
+    Gateway::with(&[service], "", &more).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_reloads_and_a_certificate_swap_lose_no_request() {
     let service = Service::start().await;
-    let gateway = Gateway::before(&[&service]).await;
-    let load = Load::on(&gateway);
+    let framed = Http2Service::start().await;
+    let gateway = before_both(&service, &framed).await;
+    let load = Load::at(&gateway, &["/api", "/full"]);
     let listeners_end = gateway.config().find("[upstream").unwrap();
     let rest = gateway.config()[listeners_end..].to_owned();
     let first = gateway.state().await["certificate"]["fingerprint_sha256"].clone();
@@ -90,9 +105,10 @@ async fn ten_reloads_and_a_certificate_swap_lose_no_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_of_the_binary_loses_no_request() {
     let service = Service::start().await;
-    let mut gateway = Gateway::before(&[&service]).await;
+    let framed = Http2Service::start().await;
+    let mut gateway = before_both(&service, &framed).await;
     let pid = gateway.pid();
-    let load = Load::on(&gateway);
+    let load = Load::at(&gateway, &["/api", "/full"]);
     load.at_least(50).await;
     gateway.upgrade().await;
     load.at_least(50).await;
@@ -218,4 +234,55 @@ async fn host_names_are_followed() {
     let service = Service::on(port).await;
     gateway.until_server_is(&service.address(), "up").await;
     assert_eq!(gateway.client().get(gateway.url("/api")).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_name_that_gains_and_loses_addresses_is_followed_within_five_seconds() {
+    let limit = Duration::from_secs(5);
+    let names = NameServer::start().await;
+    let one = Service::start().await;
+    let two = Service::at(&format!("127.0.0.2:{}", one.port)).await;
+    names.set(&["127.0.0.1"]);
+    // The time between two look-ups is the default.
+    let gateway = Gateway::configured(&format!(
+        "[resolver]\nservers = [\"127.0.0.1:{}\"]\n[upstream.api]\nservers = [\"api.test:{}\"]\n\
+         [[route]]\npath = \"/api\"\nupstream = \"api\"\n",
+        names.port, one.port
+    ))
+    .await;
+    gateway.until_server_is(&one.address(), "up").await;
+    let client = gateway.client();
+    let ask = async || {
+        let answer = client.get(gateway.url("/api")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    };
+    ask().await;
+
+    names.set(&["127.0.0.2", "127.0.0.1"]);
+    let gained = Instant::now();
+    gateway.until_server_is(&two.address(), "up").await;
+    assert!(gained.elapsed() < limit, "{:?}", gained.elapsed());
+    until("the new server to be asked", || async {
+        ask().await;
+        !two.requests().is_empty()
+    })
+    .await;
+
+    names.set(&["127.0.0.2"]);
+    let lost = Instant::now();
+    gateway.until_server_is(&one.address(), "absent").await;
+    assert!(lost.elapsed() < limit, "{:?}", lost.elapsed());
+    let before = one.requests().len();
+    for _ in 0..20 {
+        ask().await;
+    }
+    assert_eq!(one.requests().len(), before, "a server without a name gets nothing");
+
+    // More addresses than fit into a datagram come over TCP; a name that is gone takes nobody out.
+    names.only_tcp();
+    names.set(&["127.0.0.1", "127.0.0.2"]);
+    gateway.until_server_is(&one.address(), "up").await;
+    names.set(&[]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(gateway.server_state(&one.address()).await, "up");
 }

@@ -178,10 +178,15 @@ async fn connections_that_drip_are_closed_on_time_and_slow_nobody() {
     .await;
     let mut drips = tokio::task::JoinSet::new();
     for at in 0..2000 {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", gateway.http)).await.unwrap();
+        // Some drip a request, some a TLS handshake.
+        let (port, text): (u16, &[u8]) = match at % 3 {
+            0 => (gateway.http, b"GET / HTTP/1.1\r\nhost: localhost\r\nx: "),
+            1 => (gateway.http, b"X"),
+            _ => (gateway.https, b"\x16\x03\x01\x10\x00\x01\x00\x0f\xfc\x03\x03"),
+        };
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         drips.spawn(async move {
             let begun = Instant::now();
-            let text: &[u8] = if at % 2 == 0 { b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " } else { b"X" };
             for byte in text.iter().chain(std::iter::repeat(&b'x')) {
                 if stream.write_all(&[*byte]).await.is_err() {
                     break;
@@ -341,6 +346,16 @@ async fn continuation_floods_end_the_connection() {
 async fn ping_and_settings_floods_end_the_connection() {
     assert_flood_ends("ping", |_| frame(6, 0, 0, &[0; 8]).repeat(20)).await;
     assert_flood_ends("settings", |_| frame(4, 0, 0, &[0, 3, 0, 0, 0, 100]).repeat(20)).await;
+}
+
+#[tokio::test]
+async fn floods_of_priorities_and_empty_frames_end_the_connection() {
+    assert_flood_ends("priority", |_| frame(2, 0, 1, &[0, 0, 0, 0, 16]).repeat(20)).await;
+    assert_flood_ends("empty data", |number| match number {
+        0 => frame(1, 4, 1, &get_block()),
+        _ => frame(0, 0, 1, &[]).repeat(20),
+    })
+    .await;
 }
 
 #[tokio::test]

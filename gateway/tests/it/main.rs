@@ -11,13 +11,16 @@
 
 mod acme;
 mod admin;
+mod compression;
 mod configuration;
 mod detection;
 mod full_lane;
 mod hostile;
 mod identity;
+mod lanes;
 mod proxying;
 mod static_files;
 mod support;
 mod tls;
+mod traces;
 mod websocket;

@@ -14,6 +14,8 @@ use actix_web::{
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 use tracing::Instrument as _;
 
+use crate::traces::{self, Context, Kind, Span, Value};
+
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The request that the current task answers; error answers name it.
@@ -77,6 +79,11 @@ pub(super) async fn around<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let began = Instant::now();
+    let exporter = traces::exporter();
+    let trace = exporter.map(|exporter| {
+        let given = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        exporter.continue_from(given)
+    });
     let current = Rc::new(Current { id: id_of(&request), path: request.path().to_owned() });
     let id = HeaderValue::from_str(&current.id).ok();
     let metrics = request.app_data::<web::Data<Metrics>>().cloned();
@@ -102,12 +109,35 @@ pub(super) async fn around<B: MessageBody + 'static>(
     if let Some(id) = id {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    if let (Some(exporter), Some((context, parent))) = (exporter, trace) {
+        exporter.tell(span_of(&response, context, parent, began));
+    }
     if let Some(metrics) = metrics {
         let route = response.request().match_pattern();
         let method = response.request().method().clone();
         metrics.count(method.as_str(), route.as_deref().unwrap_or("none"), response.status().as_u16(), began);
     }
     Ok(response)
+}
+
+/// One answered request as a span. The path as sent is the gateway's to tell; the route is enough here.
+fn span_of<B>(response: &ServiceResponse<B>, context: Context, parent: Option<u64>, began: Instant) -> Span {
+    let (request, status) = (response.request(), response.status());
+    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    Span {
+        context,
+        parent,
+        kind: Kind::Server,
+        name: format!("{} {route}", request.method()),
+        began,
+        ended: Instant::now(),
+        attributes: vec![
+            ("http.request.method", Value::Text(request.method().to_string())),
+            ("http.route", Value::Text(route)),
+            ("http.response.status_code", Value::Number(status.as_u16().into())),
+        ],
+        error: status.is_server_error().then(|| status.to_string()),
+    }
 }
 
 /// The gateway's id, when it looks like one; else a new one.

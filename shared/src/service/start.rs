@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{self, Listen, Platform, ProcessEnv, Source},
-    health, telemetry,
+    health, telemetry, traces,
 };
 
 /// What a program is called, and where its settings come from.
@@ -54,6 +54,10 @@ where
         }
     };
     telemetry::start(platform.log, &ProcessEnv);
+    if let Err(mistake) = traces::start(program.name, &ProcessEnv) {
+        complain(program.name, &mistake.to_string());
+        return ExitCode::from(2);
+    }
     tracing::info!(
         version = crate::VERSION,
         settings = loaded.origin,
@@ -67,6 +71,9 @@ where
         stop_on_signal(shutdown.clone())?;
         run(Started { settings: loaded.settings, platform, shutdown }).await
     });
+    if let Some(exporter) = traces::exporter() {
+        exporter.flush();
+    }
     match ended {
         Ok(()) => {
             tracing::info!("stopped");

@@ -1,7 +1,11 @@
 //! What every service answers by itself.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,8 +17,14 @@ use irongate_shared::{
     service::{Service, input::Body},
 };
 use irongate_test_servers::{eventually, free_port};
+use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest, trace::v1::Span};
 use prometheus::Registry;
+use prost::Message as _;
 use serde::Deserialize;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -250,4 +260,50 @@ async fn a_socket_that_a_killed_process_left_is_taken_over_and_a_live_one_is_not
     assert!(refused.starts_with("another process listens on unix:"), "{refused}");
     stop.cancel();
     thread.join().unwrap().unwrap();
+}
+
+/// Takes traces as a collector does.
+async fn collector() -> (String, Arc<Mutex<Vec<Span>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let spans = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&spans);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut text, mut body_at, mut length) = (Vec::new(), 0, usize::MAX);
+            while text.len() - body_at < length && stream.read_buf(&mut text).await.unwrap_or(0) > 0 {
+                let Some(end) = text.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+                let head = String::from_utf8_lossy(&text[..end]).to_lowercase();
+                let field = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+                (body_at, length) = (end + 4, field.parse().unwrap());
+            }
+            let request = ExportTraceServiceRequest::decode(&text[body_at..]).unwrap();
+            let all = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+            told.lock().unwrap().extend(all.flat_map(|scope| scope.spans));
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        }
+    });
+    (url, spans)
+}
+
+#[tokio::test]
+async fn a_collector_is_told_of_each_request_as_a_part_of_its_trace() {
+    irongate_shared::install_crypto_provider();
+    let (url, spans) = collector().await;
+    let env = BTreeMap::from([("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(), url)]);
+    irongate_shared::traces::start("try-svc", &env).unwrap();
+    let app = Running::start(healthy()).await;
+
+    let request = reqwest::Client::new().post(format!("{}/try/greet", app.base));
+    let request = request.header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    request.header("content-type", "application/json").body(r#"{"name":"ann"}"#).send().await.unwrap();
+
+    let trace = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+    let of_it = || spans.lock().unwrap().iter().find(|span| span.trace_id == trace).cloned();
+    eventually("the span", Duration::from_secs(20), || async { of_it().is_some() }).await;
+    let span = of_it().unwrap();
+    assert_eq!(span.parent_span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
+    assert_eq!(span.name, "POST /try/greet");
+    assert!(span.end_time_unix_nano >= span.start_time_unix_nano && span.start_time_unix_nano > 0);
 }

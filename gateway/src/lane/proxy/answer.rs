@@ -1,6 +1,6 @@
 //! Passing a service's answer on to the client.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use bytes::BytesMut;
 use http::{Method, StatusCode};
@@ -9,7 +9,8 @@ use tokio::{io::AsyncReadExt, time::timeout};
 use super::headers;
 use crate::{
     exchange::{BodySize, Exchange},
-    fault::{Fault, UpstreamFault},
+    fault::{Fault, OwnFault, UpstreamFault},
+    route::Route,
     upstream::{Lease, Pool, connection::Connection},
     wire::{BodyDecoder, Decoded, Framing, ResponseHead},
 };
@@ -52,6 +53,7 @@ impl Answered {
         exchange: &mut Exchange<'_>,
         lease: &Lease,
         pool: &Pool,
+        route: &Route,
     ) -> Result<(), Fault> {
         let bodiless = matches!(self.head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let size = match (self.framing, self.announced) {
@@ -60,14 +62,26 @@ impl Answered {
             (_, Some(length)) => BodySize::Known(length),
             (_, None) => BodySize::Unknown,
         };
-        let fields = headers::answer_fields(&self.head.fields, &exchange.response_headers);
+        let mut fields = headers::answer_fields(&self.head.fields, &exchange.response_headers);
+        let mut encoder = None;
+        if let Some(rule) = route.compression.as_ref().filter(|_| size != BodySize::None) {
+            (fields, encoder) = rule.prepare(&exchange.request, self.head.status, fields, self.announced);
+        }
+        let size = if encoder.is_some() { BodySize::Unknown } else { size };
         exchange.start(self.head.status, fields, size)?;
+        let spoilt = |error: io::Error| OwnFault::Coding(error.to_string());
         let mut decoder = BodyDecoder::new(self.framing);
         loop {
             match decoder.decode(&mut self.input).map_err(UpstreamFault::BadBody)? {
                 Decoded::End => break,
-                Decoded::Data(data) => exchange.body(data).await?,
+                Decoded::Data(data) => match &mut encoder {
+                    None => exchange.body(data).await?,
+                    Some(encoder) => exchange.body(encoder.push(&data).map_err(spoilt)?).await?,
+                },
                 Decoded::More => {
+                    if let Some(encoder) = &mut encoder {
+                        exchange.body(encoder.flush().map_err(spoilt)?).await?;
+                    }
                     // Whatever came goes out before we wait for more: event streams depend on it.
                     exchange.downstream.flush().await?;
                     // Long answers in long pieces, short ones without a large buffer.
@@ -82,6 +96,10 @@ impl Answered {
                     }
                 }
             }
+        }
+        // An answer to HEAD has the fields of one to GET, and nothing else.
+        if let Some(encoder) = encoder.filter(|_| exchange.request.head.method != Method::HEAD) {
+            exchange.body(encoder.finish().map_err(spoilt)?).await?;
         }
         exchange.downstream.finish().await?;
         // SECURITY: response mix-up. Only a connection with nothing left on it carries another request.

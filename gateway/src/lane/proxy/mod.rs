@@ -56,14 +56,17 @@ pub(crate) async fn answer(
         };
         exchange.record.attempts += 1;
         exchange.record.server = Some(lease.server.name.clone());
+        let began = Instant::now();
         let attempt = Attempt { pool, lease: &lease, route, head: &head, body: &body };
         let failed = match attempt.make(exchange).await {
             Ok(answered) => {
                 lease.answered(answered.head.status);
-                return answered.forward(exchange, &lease, pool).await;
+                exchange.tried(&lease.server.name, began, Ok(answered.head.status.as_u16()));
+                return answered.forward(exchange, &lease, pool, route).await;
             }
             Err(failed) => failed,
         };
+        exchange.tried(&lease.server.name, began, Err(failed.fault.name()));
         let Fault::Upstream(fault) = &failed.fault else { return Err(failed.fault) };
         pool.failed(&lease.server, fault);
         let repeatable =

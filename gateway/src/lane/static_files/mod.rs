@@ -5,7 +5,6 @@
 //! that index or it is nothing, so no spelling of `..` can leave the root.
 
 mod conditional;
-mod encoding;
 pub(crate) mod mime;
 mod range;
 pub(crate) mod site;
@@ -18,13 +17,13 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use self::{
     conditional::Outcome,
-    encoding::Coding,
     range::{Part, Ranges},
     site::{Content, Entry, Site},
 };
 use crate::{
     exchange::{BodySize, Exchange},
     fault::{ClientFault, Fault, OwnFault},
+    lane::encoding::{self, Coding},
     wire::Fields,
 };
 

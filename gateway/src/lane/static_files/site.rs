@@ -17,8 +17,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{encoding::Coding, mime};
-use crate::{config::Files, wire::Fields};
+use super::mime;
+use crate::{config::Files, lane::encoding::Coding, wire::Fields};
 
 /// Deeper or more files than this are not served; a misplaced root must not eat the memory.
 const FILES_MAX: usize = 50_000;

@@ -109,6 +109,7 @@ pub(crate) async fn answer(
     };
     lease.server.succeeded();
     exchange.record.waited = Some(started.elapsed());
+    exchange.tried(&lease.server.name, started, Ok(head.status.as_u16()));
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
         return refused(exchange, connection, early, &head).await;
     }

@@ -16,6 +16,7 @@ pub(crate) struct Gateway {
     pub(crate) admin: u16,
     pub(crate) directory: tempfile::TempDir,
     process: Child,
+    environment: Vec<(String, String)>,
     runs: usize,
 }
 
@@ -42,12 +43,18 @@ impl Gateway {
 
     /// With this configuration; listeners and the static root are added.
     pub(crate) async fn configured(text: &str) -> Self {
+        Self::configured_in(text, Vec::new()).await
+    }
+
+    /// As [`Gateway::configured`], in this environment.
+    pub(crate) async fn configured_in(text: &str, environment: Vec<(String, String)>) -> Self {
         irongate_shared::install_crypto_provider();
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("static")).unwrap();
         fs::write(directory.path().join("static/index.html"), "<!doctype html><title>start</title>").unwrap();
         let (http, https, admin) = (free_port(), free_port(), free_port());
-        let mut gateway = Self { http, https, admin, directory, process: placeholder(), runs: 0 };
+        let mut gateway =
+            Self { http, https, admin, directory, process: placeholder(), environment, runs: 0 };
         gateway.write_config(text);
         gateway.process = gateway.spawn(&[]);
         gateway.ready().await;
@@ -79,6 +86,7 @@ impl Gateway {
             .args(arguments)
             .current_dir(self.directory.path())
             .env_remove("IRONGATE_DATA")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("RUST_LOG", "irongate_gateway=debug,info")
             .stdout(log("access"))
             .stderr(log("gateway"))

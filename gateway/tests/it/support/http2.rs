@@ -29,8 +29,8 @@ pub(crate) struct Http2Service {
 }
 
 impl Http2Service {
-    /// Answers with its port's number and the length of the body; `/…/echo` sends back each piece as it comes,
-    /// `/…/reset` cuts the stream.
+    /// Answers with its port's number and the length of the body, once it has that; `/…/echo` sends back each piece as it
+    /// comes, `/…/reset` cuts the stream.
     pub(crate) async fn start() -> Self {
         let listener = bind(0).await;
         let port = listener.local_addr().unwrap().port();
@@ -100,19 +100,27 @@ async fn answer(
         return Ok(());
     }
     let response = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
-    let mut sending = respond.send_response(response, false)?;
+    let mut sending = None;
+    if path.ends_with("/echo") {
+        sending = Some(respond.send_response(response.clone(), false)?);
+    }
     let mut length = 0;
     while let Some(piece) = body.data().await {
         let piece = piece?;
         body.flow_control().release_capacity(piece.len())?;
         length += piece.len();
-        if path.ends_with("/echo") {
+        if let Some(sending) = &mut sending {
             sending.send_data(piece, false)?;
         }
     }
-    if !path.ends_with("/echo") {
-        sending.send_data(format!("{} {length}", shared.port).into(), false)?;
-    }
+    let mut sending = match sending {
+        Some(sending) => sending,
+        None => {
+            let mut sending = respond.send_response(response, false)?;
+            sending.send_data(format!("{} {length}", shared.port).into(), false)?;
+            sending
+        }
+    };
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().unwrap());
     sending.send_trailers(trailers)

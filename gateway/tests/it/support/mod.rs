@@ -3,12 +3,14 @@
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod http2;
+pub(crate) mod names;
 pub(crate) mod service;
 
 use std::{future::Future, net::TcpListener, time::Duration};
 
 pub(crate) use gateway::Gateway;
 pub(crate) use http2::Http2Service;
+pub(crate) use names::NameServer;
 pub(crate) use service::Service;
 
 /// A port that was free a moment ago.

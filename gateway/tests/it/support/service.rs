@@ -1,8 +1,11 @@
 //! A service behind the gateway: answers, misbehaves on order, and remembers every byte it was sent.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use tokio::{
@@ -46,6 +49,7 @@ struct Inner {
 /// A running service; dropped, its port refuses connections and open ones are cut.
 pub(crate) struct Service {
     pub(crate) port: u16,
+    address: SocketAddr,
     inner: Arc<Inner>,
     accepting: JoinHandle<()>,
 }
@@ -68,13 +72,20 @@ impl Service {
         Self::with(listener, move |_| ok(&port.to_string()))
     }
 
+    /// A service that answers 200 with its address.
+    pub(crate) async fn at(address: &str) -> Self {
+        let listener = bind_at(address.parse().unwrap()).await;
+        let text = listener.local_addr().unwrap().to_string();
+        Self::with(listener, move |_| ok(&text))
+    }
+
     /// A service that answers with these bytes.
     pub(crate) async fn answering(answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
         Self::with(bind(0).await, answer)
     }
 
     fn with(listener: TcpListener, answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        let port = listener.local_addr().unwrap().port();
+        let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
             answer: Box::new(answer),
             healthy: AtomicBool::new(true),
@@ -91,11 +102,11 @@ impl Service {
                 connections.spawn(async move { converse(stream, &shared).await });
             }
         });
-        Self { port, inner, accepting }
+        Self { port: address.port(), address, inner, accepting }
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.to_string()
     }
 
     pub(crate) fn set_healthy(&self, healthy: bool) {
@@ -120,9 +131,13 @@ impl Drop for Service {
 }
 
 pub(crate) async fn bind(port: u16) -> TcpListener {
+    bind_at(([127, 0, 0, 1], port).into()).await
+}
+
+async fn bind_at(address: SocketAddr) -> TcpListener {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
-    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
+    socket.bind(address).unwrap();
     socket.listen(1024).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use crate::wire::{list, trim_ows};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     Identity,
     Gzip,
     Zstd,
@@ -11,7 +11,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Coding::Identity => "identity",
             Coding::Gzip => "gzip",
@@ -22,7 +22,7 @@ impl Coding {
 }
 
 /// The coding the client likes best among those there are; where it does not care, the smallest.
-pub(super) fn choose<'f>(accepted: impl Iterator<Item = &'f [u8]>, there_are: &[Coding]) -> Coding {
+pub(crate) fn choose<'f>(accepted: impl Iterator<Item = &'f [u8]>, there_are: &[Coding]) -> Coding {
     let mut weights: Vec<(&[u8], u16)> = Vec::new();
     for value in accepted {
         weights.extend(list(value).filter_map(member));

@@ -6,10 +6,13 @@
 //! The border: the connection, with the request's head in front of it again, becomes a Pingora session; what
 //! is left of it afterwards comes back and goes on.
 
+mod choice;
+mod upload;
+
 use std::{
     cell::RefCell,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -20,11 +23,15 @@ use pingora::{
     http::{RequestHeader, ResponseHeader},
     proxy::{FailToProxy, HttpProxy, ProxyHttp, Session, http_proxy},
     server::{ShutdownWatch, configuration::ServerConf},
-    upstreams::peer::{ALPN, HttpPeer},
+    upstreams::peer::HttpPeer,
 };
 
+use self::{
+    choice::Choice,
+    upload::{Upload, stalled},
+};
 use crate::{
-    exchange::Exchange,
+    exchange::{Exchange, Try},
     fault::{ClientFault, Fault, UpstreamFault},
     lane::{
         problem::{self, Asked},
@@ -32,8 +39,8 @@ use crate::{
         tunnel,
     },
     route::Route,
-    upstream::{Address, Lease, Pool, PoolSettings},
-    wire::{Fields, Framing},
+    upstream::Pool,
+    wire::{Fields, Framing, body::BadBody},
 };
 
 pub(crate) struct FullLane(Arc<HttpProxy<Carrier>>);
@@ -48,28 +55,17 @@ struct Handed {
     request_id: String,
     path: String,
     wants_html: bool,
-    body_limit: u64,
-    body_seen: u64,
+    upload: Arc<Mutex<Upload>>,
+    /// Set when the body is one that we refuse.
+    bad_body: Arc<OnceLock<BadBody>>,
     outcome: Arc<Mutex<Outcome>>,
-}
-
-/// Who is asked, and who was asked in vain.
-struct Choice {
-    pool: Arc<Pool>,
-    key: Option<u64>,
-    /// Whether the request may be sent again although a server may have read it.
-    repeatable: bool,
-    answer_timeout: Option<Duration>,
-    lease: Option<Lease>,
-    tried: Vec<Arc<str>>,
-    /// What the last one said.
-    fault: Option<Fault>,
 }
 
 #[derive(Default)]
 struct Outcome {
     server: Option<Arc<str>>,
     attempts: u32,
+    tries: Vec<Try>,
     status: u16,
     bytes_out: u64,
     fault: Option<Fault>,
@@ -90,6 +86,7 @@ impl FullLane {
         exchange: &mut Exchange<'_>,
         route: &Route,
         pool: &Arc<Pool>,
+        body_timeout: Duration,
         shutdown: &ShutdownWatch,
     ) -> Result<(), Fault> {
         exchange.record.upstream = Some(pool.name.clone());
@@ -105,6 +102,7 @@ impl FullLane {
         let key = settings.hash_on.key(&request.head.fields, request.client.address);
         let lease = pool.lease(key, &[]).await?;
         let outcome = Arc::new(Mutex::new(Outcome::default()));
+        let upload = Arc::new(Mutex::new(Upload::new(route.limits.body, body_timeout, &request.head)));
         let mut to_client = Fields::default();
         for (name, value) in exchange.added.iter() {
             to_client.push(name, value);
@@ -114,6 +112,8 @@ impl FullLane {
             // gRPC insists on it; on this lane trailers do pass.
             to_service.push("te", "trailers");
         }
+        let (session, bad_body) = exchange.downstream.take_session(&exchange.request.head)?;
+        let request = &exchange.request;
         let handed = Handed {
             choice: Choice {
                 pool: pool.clone(),
@@ -121,6 +121,7 @@ impl FullLane {
                 repeatable: request.head.is_idempotent() && request.head.framing == Framing::None,
                 answer_timeout: route.limits.answer_timeout,
                 lease: Some(lease),
+                began: Instant::now(),
                 tried: Vec::new(),
                 fault: None,
             },
@@ -131,77 +132,35 @@ impl FullLane {
             request_id: exchange.request.id.clone(),
             path: exchange.request.raw_path().to_owned(),
             wants_html: exchange.request.wants_html(),
-            body_limit: route.limits.body,
-            body_seen: 0,
+            upload: upload.clone(),
+            bad_body,
             outcome: outcome.clone(),
         };
-        let session = exchange.downstream.take_session(&exchange.request.head).ok_or(ClientFault::Gone)?;
-        let back = HANDED.scope(RefCell::new(Some(handed)), self.0.process_new_http(session, shutdown)).await;
-        exchange.downstream.give_back(back.map(|reused| reused.consume().0));
+        let back = HANDED.scope(RefCell::new(Some(handed)), self.0.process_new_http(session, shutdown));
+        let stalled = async {
+            stalled(&upload).await;
+            // A moment for the session to notice by itself, and to say so.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::select! {
+            back = back => exchange.downstream.give_back(back.map(|reused| reused.consume().0)),
+            () = stalled => {
+                let fault = Fault::from(ClientFault::SlowBody);
+                exchange.record.status = fault.status().as_u16();
+                return Err(fault);
+            }
+        }
         let outcome = std::mem::take(&mut *outcome.lock().unwrap_or_else(PoisonError::into_inner));
         exchange.record.server = outcome.server;
         exchange.record.attempts = outcome.attempts;
+        if exchange.request.trace.is_some() {
+            exchange.record.tries = outcome.tries;
+        }
         exchange.record.status = outcome.status;
         exchange.record.bytes_out = outcome.bytes_out;
         // Answered already, by us inside Pingora; only the log is still to be told.
         outcome.fault.map_or(Ok(()), Err)
     }
-}
-
-impl Choice {
-    /// The server to ask: another one than those that were tried.
-    fn server(&mut self) -> Result<(HttpPeer, Arc<str>), Fault> {
-        let lease = match self.lease.take() {
-            Some(lease) => lease,
-            None => match self.pool.try_lease(self.key, &self.tried) {
-                Ok(lease) => lease,
-                // Every server was tried and failed: what the last one said is the better answer.
-                Err(fault) => return Err(self.fault.take().unwrap_or(fault.into())),
-            },
-        };
-        self.fault = None;
-        let peer = peer(&lease.server.address, &self.pool.settings(), self.answer_timeout)?;
-        Ok((peer, self.lease.insert(lease).server.name.clone()))
-    }
-
-    /// The server did not answer: it counts, and is not asked again.
-    fn failed(&mut self, fault: &UpstreamFault) {
-        if let Some(lease) = self.lease.take() {
-            self.pool.failed(&lease.server, fault);
-            self.tried.push(lease.server.name.clone());
-            self.fault = Some(fault.clone().into());
-        }
-    }
-
-    fn may_retry(&self) -> bool {
-        self.tried.len() < self.pool.settings().raw.retry.attempts as usize && self.pool.budget.try_retry()
-    }
-}
-
-fn peer(
-    address: &Address,
-    settings: &PoolSettings,
-    answer_timeout: Option<Duration>,
-) -> Result<HttpPeer, Fault> {
-    let raw = &settings.raw;
-    let is_tls = raw.protocol.is_tls();
-    let name = raw.tls_name.clone().unwrap_or_default();
-    let mut peer = match address {
-        Address::Tcp(address) => HttpPeer::new(*address, is_tls, name),
-        Address::Unix(path) => HttpPeer::new_uds(&path.display().to_string(), is_tls, name)
-            .map_err(|error| UpstreamFault::Refused(error.to_string()))?,
-    };
-    let options = &mut peer.options;
-    options.alpn = ALPN::H2;
-    options.ca.clone_from(&settings.tls_root);
-    options.connection_timeout = Some(raw.connect_timeout.get());
-    options.total_connection_timeout = Some(raw.connect_timeout.get() * 2);
-    options.read_timeout = Some(answer_timeout.unwrap_or(raw.answer_timeout.get()));
-    options.write_timeout = options.read_timeout;
-    options.idle_timeout = Some(raw.idle_timeout.get());
-    // Pingora's default is one stream per connection: no multiplexing.
-    options.max_h2_streams = 100;
-    Ok(peer)
 }
 
 struct Carrier;
@@ -210,6 +169,12 @@ impl Carrier {
     fn tell(handed: &Handed, change: impl FnOnce(&mut Outcome)) {
         change(&mut handed.outcome.lock().unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// Ends a request whose body we refuse. It must be the client's error: of any other Pingora thinks that the service
+/// wants no more of the body, and waits for an answer that the service cannot give without it.
+fn refusal(status: u16, why: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::HTTPStatus(status), why).into_down()
 }
 
 fn lost() -> Box<Error> {
@@ -258,7 +223,8 @@ impl ProxyHttp for Carrier {
         mut error: Box<Error>,
     ) -> Box<Error> {
         if let (Some(handed), Fault::Upstream(fault)) = (ctx, fault_of(&error, 0)) {
-            handed.choice.failed(&fault);
+            let over = handed.choice.failed(&fault);
+            Self::tell(handed, |outcome| outcome.tries.extend(over));
             // Nothing was sent: whatever the method, it may go elsewhere.
             error.set_retry(handed.choice.may_retry());
         }
@@ -281,7 +247,8 @@ impl ProxyHttp for Carrier {
             error.set_retry(true);
             return error;
         }
-        handed.choice.failed(&fault);
+        let over = handed.choice.failed(&fault);
+        Self::tell(handed, |outcome| outcome.tries.extend(over));
         error.set_retry(repeatable && handed.choice.may_retry());
         error
     }
@@ -290,15 +257,19 @@ impl ProxyHttp for Carrier {
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end: bool,
+        end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        let handed = ctx.as_mut().ok_or_else(lost)?;
-        handed.body_seen += body.as_ref().map_or(0, |body| body.len() as u64);
-        if handed.body_seen > handed.body_limit {
-            return Err(Error::explain(ErrorType::HTTPStatus(413), "the body is larger than the limit"));
+        let handed = ctx.as_ref().ok_or_else(lost)?;
+        let mut upload = handed.upload.lock().unwrap_or_else(PoisonError::into_inner);
+        if upload.is_slow() {
+            return Err(refusal(408, "the body comes too slowly"));
         }
-        Ok(())
+        upload.over |= end;
+        upload
+            .pace
+            .came(body.as_ref().map_or(0, Bytes::len))
+            .map_err(|_| refusal(413, "the body is larger than the limit"))
     }
 
     async fn upstream_request_filter(
@@ -338,9 +309,12 @@ impl ProxyHttp for Carrier {
         }
         append(response, &handed.to_client)?;
         response.insert_header("x-request-id", &handed.request_id)?;
+        handed.upload.lock().unwrap_or_else(PoisonError::into_inner).over = true;
         Self::tell(handed, |outcome| outcome.status = response.status.as_u16());
         if let Some(lease) = &handed.choice.lease {
             lease.answered(response.status);
+            let over = handed.choice.over(lease, Ok(response.status.as_u16()));
+            Self::tell(handed, |outcome| outcome.tries.push(over));
         }
         Ok(())
     }
@@ -359,8 +333,13 @@ impl ProxyHttp for Carrier {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
-        let limit = ctx.as_ref().map_or(0, |handed| handed.body_limit);
-        let known = ctx.as_mut().and_then(|handed| handed.choice.fault.take());
+        let limit = ctx
+            .as_ref()
+            .map_or(0, |handed| handed.upload.lock().unwrap_or_else(PoisonError::into_inner).pace.limit);
+        let known = ctx.as_mut().and_then(|handed| {
+            let bad = handed.bad_body.get().map(|bad| ClientFault::BadBody(*bad).into());
+            bad.or_else(|| handed.choice.fault.take())
+        });
         let fault = known.unwrap_or_else(|| fault_of(error, limit));
         let status = fault.status();
         let mut error_code = status.as_u16();
@@ -399,6 +378,9 @@ impl ProxyHttp for Carrier {
 fn fault_of(error: &Error, limit: u64) -> Fault {
     match (error.etype(), error.esource()) {
         (ErrorType::HTTPStatus(413), _) => ClientFault::BodyTooLarge { limit }.into(),
+        (ErrorType::HTTPStatus(408), _) | (ErrorType::ReadTimedout, ErrorSource::Downstream) => {
+            ClientFault::SlowBody.into()
+        }
         (_, ErrorSource::Downstream) => ClientFault::Gone.into(),
         (ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout, _) => {
             UpstreamFault::ConnectTimeout.into()

@@ -1,0 +1,262 @@
+//! What holds on every lane and over both protocols: files, services over HTTP/1.1 in the clear and over TLS, services
+//! over HTTP/2.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::support::{
+    Gateway, Http2Service, Service,
+    client::{connect, http2, raw, status},
+};
+
+/// Ways to a service; the route's path is the lane's name.
+const LANES: [&str; 3] = ["/lean", "/tls", "/full"];
+
+struct Stage {
+    gateway: Gateway,
+    lean: Service,
+    /// Behind a gateway of its own, which brings the TLS.
+    tls: (Service, Gateway),
+    full: Http2Service,
+}
+
+impl Stage {
+    async fn with(more: &str) -> Self {
+        let (lean, behind, full) =
+            (Service::start().await, Service::start().await, Http2Service::start().await);
+        let inner = Gateway::configured(&format!(
+            "[upstream.api]\nservers = [{:?}]\n[[route]]\npath = \"/tls\"\nupstream = \"api\"\n",
+            behind.address()
+        ))
+        .await;
+        let mut text = format!(
+            "[upstream.lean]\nservers = [{:?}]\n[upstream.full]\nservers = [{:?}]\nprotocol = \"h2c\"\n\
+             [upstream.tls]\nservers = [\"127.0.0.1:{}\"]\nprotocol = \"https\"\ntls_name = \"localhost\"\ntls_root = {:?}\n\
+             [[route]]\npath = \"/\"\nfiles = true\n[[route]]\npath = \"/moved\"\nredirect = \"/x\"\n",
+            lean.address(),
+            full.address(),
+            inner.https,
+            inner.path("data/tls/authority.pem")
+        );
+        for lane in LANES {
+            let name = &lane[1..];
+            text += &format!("[[route]]\npath = {lane:?}\nupstream = {name:?}\nbody = \"100KiB\"\n");
+        }
+        let gateway = Gateway::configured(&format!("{text}{more}\n")).await;
+        for address in [lean.address(), format!("127.0.0.1:{}", inner.https), full.address()] {
+            gateway.until_server_is(&address, "up").await;
+        }
+        Self { gateway, lean, tls: (behind, inner), full }
+    }
+
+    /// How many requests came through on a lane.
+    fn reached(&self, lane: &str) -> usize {
+        match lane {
+            "/lean" => self.lean.requests().len(),
+            "/tls" => self.tls.0.requests().len(),
+            _ => self.full.requests().len(),
+        }
+    }
+}
+
+async fn over_http2(
+    gateway: &Gateway,
+    request: Request<()>,
+    body: Option<Vec<u8>>,
+) -> http::Response<h2::RecvStream> {
+    let mut client = http2(gateway).await;
+    let (answer, mut sending) = client.send_request(request, body.is_none()).unwrap();
+    if let Some(body) = body {
+        // The answer may come, and the stream end, before all of it is taken.
+        let _ = sending.send_data(body.into(), true);
+    }
+    timeout(Duration::from_secs(20), answer).await.expect("an answer in time").unwrap()
+}
+
+#[tokio::test]
+async fn bad_chunks_are_refused() {
+    let stage = Stage::with("").await;
+    for lane in LANES {
+        for body in [
+            "x\r\nhello\r\n0\r\n\r\n",
+            "5\nhello\r\n0\r\n\r\n",
+            "5\r\nhelloX\r\n0\r\n\r\n",
+            "0x5\r\nhello\r\n0\r\n\r\n",
+            "5 \r\nhello\r\n0\r\n\r\n",
+            "fffffffffffffffff\r\nhello",
+            "5\r\nhello\n0\r\n\r\n",
+            "0\r\nno colon\r\n\r\n",
+        ] {
+            let head =
+                format!("POST {lane} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
+            let smuggled = format!("GET {lane}/smuggled HTTP/1.1\r\nhost: a\r\n\r\n");
+            let answer = raw(&stage.gateway, format!("{head}{body}{smuggled}")).await;
+            assert_eq!(status(&answer), 400, "{lane} {body:?}\n{answer}");
+            assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{lane} {body:?}\n{answer}");
+            assert!(answer.contains("malformed-body") && answer.contains("x-request-id: "), "{answer}");
+            assert_eq!(stage.reached(lane), 0, "{lane} {body:?}");
+
+            // The same when the head was read long before.
+            let mut stream = connect(&stage.gateway, &[b"http/1.1"]).await;
+            stream.write_all(format!("{head}3\r\nabc\r\n").as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            tokio::task::yield_now().await;
+            stream.write_all(body.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            let answer = crate::support::client::read_to_close(&mut stream).await;
+            assert!(matches!(status(&answer), 400 | 0), "{lane} {body:?}\n{answer}");
+        }
+    }
+    // What began before it was bad is cut on its way, and is no request to anybody.
+    assert_eq!((stage.reached("/lean"), stage.reached("/tls")), (0, 0));
+}
+
+#[tokio::test]
+async fn bodies_over_the_limit_are_refused_declared_or_not() {
+    let stage = Stage::with("").await;
+    for lane in ["/lean", "/tls"] {
+        let declared = format!("POST {lane} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n");
+        assert_eq!(status(&raw(&stage.gateway, declared).await), 413, "{lane}");
+        let chunk = format!("8000\r\n{}\r\n", "a".repeat(0x8000));
+        let head = format!("POST {lane} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
+        let streamed = raw(&stage.gateway, format!("{head}{}0\r\n\r\n", chunk.repeat(6))).await;
+        assert_eq!(status(&streamed), 413, "{lane}: {streamed}");
+        for length in [Some("200000"), None] {
+            let mut request = Request::post(stage.gateway.url(lane));
+            if let Some(length) = length {
+                request = request.header("content-length", length);
+            }
+            let answer =
+                over_http2(&stage.gateway, request.body(()).unwrap(), Some(vec![b'x'; 200_000])).await;
+            assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{lane} {length:?}");
+        }
+        let within = Request::post(stage.gateway.url(lane)).body(()).unwrap();
+        let answer = over_http2(&stage.gateway, within, Some(vec![b'x'; 100_000])).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{lane}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_drip_or_stand_still_are_ended() {
+    let stage = Stage::with("[limits]\nbody_timeout = \"2s\"").await;
+    let gateway = &stage.gateway;
+    let dripped_over_http1 = async |lane: &str| {
+        let mut stream = connect(gateway, &[b"http/1.1"]).await;
+        let head = format!("POST {lane} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 90000\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let (began, mut answer) = (Instant::now(), [0; 12]);
+        loop {
+            let wrote = stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok();
+            let read = timeout(Duration::from_millis(300), stream.read_exact(&mut answer)).await;
+            if read.is_ok() || !wrote {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{lane}: the drip was endured");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 408"), "{lane}: {:?}", String::from_utf8_lossy(&answer));
+    };
+    let over_http2 = async |lane: &str, drips: bool| {
+        let mut client = http2(gateway).await;
+        let request = Request::post(gateway.url(lane)).body(()).unwrap();
+        let (mut answer, mut sending) = client.send_request(request, false).unwrap();
+        sending.send_data(Bytes::from_static(b"x"), false).unwrap();
+        let began = Instant::now();
+        let ended = loop {
+            if let Ok(ended) = timeout(Duration::from_millis(300), &mut answer).await {
+                break ended;
+            }
+            if drips {
+                let _ = sending.send_data(Bytes::from_static(b"x"), false);
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{lane}: it was endured");
+        };
+        // A stream may also be reset, where nothing more can be said on it.
+        assert!(ended.as_ref().map_or(!drips, |answer| answer.status() == 408), "{lane} {drips}: {ended:?}");
+    };
+    tokio::join!(
+        async { tokio::join!(dripped_over_http1("/lean"), dripped_over_http1("/tls")) },
+        async { tokio::join!(over_http2("/lean", true), over_http2("/tls", true)) },
+        async {
+            tokio::join!(over_http2("/lean", false), over_http2("/tls", false), over_http2("/full", false))
+        },
+    );
+}
+
+#[tokio::test]
+async fn oversized_and_climbing_requests_over_http2_never_reach_a_service() {
+    let stage = Stage::with("").await;
+    std::fs::write(stage.gateway.path("secret.txt"), "secret").unwrap();
+    let long = "a".repeat(9000);
+    for lane in LANES {
+        let target = Request::get(stage.gateway.url(&format!("{lane}/{long}"))).body(()).unwrap();
+        assert_eq!(over_http2(&stage.gateway, target, None).await.status(), 414, "{lane}");
+        let mut many = Request::get(stage.gateway.url(lane));
+        for at in 0..120 {
+            many = many.header(format!("x-{at}"), "y");
+        }
+        assert_eq!(over_http2(&stage.gateway, many.body(()).unwrap(), None).await.status(), 431, "{lane}");
+        let big = Request::get(stage.gateway.url(lane)).header("x", "a".repeat(40_000)).body(()).unwrap();
+        assert_eq!(over_http2(&stage.gateway, big, None).await.status(), 431, "{lane}");
+        for path in [
+            "/../secret.txt",
+            "/%2e%2e/secret.txt",
+            "/..%2fsecret.txt",
+            "/.%2e/%2e./secret.txt",
+            "/..%5csecret.txt",
+            "/..;/secret.txt",
+            "/%c0%ae%c0%ae/secret.txt",
+            "/secret.txt%00.html",
+            "/a%2f..%2f..%2fsecret.txt",
+        ] {
+            let request = Request::get(stage.gateway.url(&format!("{lane}{path}"))).body(()).unwrap();
+            let answer = over_http2(&stage.gateway, request, None).await;
+            assert!(matches!(answer.status().as_u16(), 400 | 404), "{lane}{path}: {}", answer.status());
+        }
+        for method in ["TRACE", "CONNECT"] {
+            let mut request = Request::builder().method(method).uri(stage.gateway.url(lane));
+            if method == "CONNECT" {
+                request = request.extension(h2::ext::Protocol::from_static("other"));
+            }
+            let answer = over_http2(&stage.gateway, request.body(()).unwrap(), None).await;
+            assert!(matches!(answer.status().as_u16(), 405 | 501), "{lane} {method}: {}", answer.status());
+        }
+        assert_eq!(stage.reached(lane), 0, "{lane}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_speaks_for_the_gateway_and_every_answer_has_its_id() {
+    let stage = Stage::with("").await;
+    let gateway = &stage.gateway;
+    for client in [
+        gateway.client_builder().http1_only().build().unwrap(),
+        gateway.client_builder().http2_prior_knowledge().build().unwrap(),
+    ] {
+        for (path, expected) in
+            [("/", 200), ("/moved", 308), ("/missing.js", 404), ("/lean", 200), ("/tls", 200), ("/full", 200)]
+        {
+            let request = client
+                .get(gateway.url(path))
+                .header("x-auth-subject", "admin")
+                .header("x-real-ip", "6.6.6.6");
+            let request = request.header("x-forwarded-for", "6.6.6.6").header("x-request-id", "evil-evil");
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), expected, "{path}");
+            let id = answer.headers()["x-request-id"].to_str().unwrap();
+            assert!(id.len() == 36, "{path}: {id}");
+            assert!(!answer.headers().contains_key("server"), "{path}");
+        }
+    }
+    let plain = stage.lean.requests().into_iter().chain(stage.tls.0.requests()).map(|got| got.head);
+    let framed = stage.full.requests().into_iter().map(|got| format!("{:?}", got.headers));
+    for head in plain.chain(framed) {
+        assert!(!head.contains("admin") && !head.contains("6.6.6.6") && !head.contains("evil"), "{head}");
+        assert!(head.contains("127.0.0.1") && head.contains("x-request-id"), "{head}");
+    }
+}
