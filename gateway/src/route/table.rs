@@ -236,6 +236,7 @@ mod tests {
             },
             addresses: AddressRule::default(),
             identity: None,
+            compression: None,
             cors: None,
             response_headers: Vec::new(),
         }
