@@ -63,3 +63,8 @@ compose-down *arguments:
 clean-data:
     if [ -d data ]; then "${CARGO_TARGET_DIR:-target}/quick/irongate" down; fi
     rm -rf data
+
+# Look for known holes, licences and sources that we do not allow, among all dependencies
+audit:
+    test -x target/tools/bin/cargo-deny || cargo install --locked --root target/tools cargo-deny
+    target/tools/bin/cargo-deny check
