@@ -12,11 +12,14 @@ use anyhow::Context as _;
 use crate::{
     load::{Outcome, Place, own::Idle},
     peer::{Peer, Setting, Site},
-    process::busy_time,
+    process::{busy_time, pause, wait_for},
     stage::Stage,
     tools::Tools,
     work::{Kind, Work},
 };
+
+/// Memory that has not changed for so long stays as it is.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// A peer under the name it has in the tables: the baseline stands there twice.
 #[derive(Debug)]
@@ -169,6 +172,21 @@ impl Lane {
     }
 }
 
+/// The memory of a peer that has stopped to change it: what it needed for its start, or for many handshakes at
+/// once, is given back with a delay by some.
+fn settled(site: &Site) -> anyhow::Result<u64> {
+    let mut last = site.process.memory_kib();
+    let mut since = Instant::now();
+    wait_for("memory to settle", SETTLING * 10, || {
+        let now = site.process.memory_kib();
+        if now.abs_diff(last) > last / 200 {
+            (last, since) = (now, Instant::now());
+        }
+        pause(SETTLING / 10);
+        Ok((since.elapsed() > SETTLING).then_some(now))
+    })
+}
+
 fn on_a_fresh_process(
     stage: &Stage,
     place: &Place<'_>,
@@ -179,9 +197,9 @@ fn on_a_fresh_process(
     let site = Site::open(stage, entrant.peer, &entrant.program, &entrant.label, setting)?;
     let cost = match work.kind {
         Kind::Idle { connections } => {
-            let before = site.process.memory_kib();
+            let before = settled(&site)?;
             let idle = Idle::open(place, site.https, "/chat/hello", connections)?;
-            let with = site.process.memory_kib();
+            let with = settled(&site)?;
             drop(idle);
             with.saturating_sub(before) as f64 / connections as f64
         }

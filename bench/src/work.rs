@@ -1,11 +1,14 @@
 //! **What is measured.** Every line says what is asked, of whom, and with which generator.
 
+use std::time::Duration;
+
 use crate::{
     load::{
         Generator, HttpLoad,
         own::Command::{Handshakes, Steady, Websocket},
     },
     peer::{Ability, Setting, Site},
+    process::wait_for,
     stage,
 };
 
@@ -170,6 +173,7 @@ pub(crate) const WORKS: &[Work] = &[
     work("ready", "cold start to the first proxied answer over TLS", Kind::Ready),
 ];
 
+const COMPRESSED_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 64;
 const H2_CONNECTIONS: usize = 8;
 const H2_STREAMS: usize = 16;
@@ -243,6 +247,12 @@ impl Work {
             anyhow::ensure!(answer.body.len() == length, "{} has {} bytes", request.path, answer.body.len());
         }
         if let Some(accept) = request.accept {
+            // Some compress ahead of time, and begin with that when they are up.
+            let compressed = || {
+                let answer = stage::ask(address, tls, request.path, &headers)?;
+                Ok(Some(answer).filter(|answer| answer.header("content-encoding").is_some()))
+            };
+            let answer = wait_for("a compressed answer", COMPRESSED_WITHIN, compressed)?;
             let encoding = answer.header("content-encoding").unwrap_or("no encoding");
             anyhow::ensure!(encoding == accept, "{} came with {encoding}", request.path);
             anyhow::ensure!(answer.body.len() < stage::SCRIPT / 2, "{} is hardly smaller", request.path);
