@@ -37,6 +37,7 @@ mod tls;
 mod upkeep;
 mod upstream;
 mod wire;
+mod within;
 
 pub use cli::{Args, cli};
 pub use config::Settings;
@@ -89,7 +90,7 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
     let registry = Registry::new();
     let snapshot = Snapshot::build(checked, loaded.origin, 1, &registry);
     let site = Site::new(settings.files.clone());
-    site.refresh();
+    site.look_first();
     if site.index().len() == 0 {
         tracing::warn!(root = %settings.files.root.display(), "there are no files to serve");
     }

@@ -13,7 +13,7 @@ use pingora::{server::ShutdownWatch, services::background::BackgroundService};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, interval_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +123,8 @@ async fn reload(gateway: &Arc<Gateway>) {
 
 /// Looks every second at what may have changed on disk.
 async fn files(gateway: Arc<Gateway>, stop: CancellationToken) {
-    let mut tick = interval(SECOND);
+    // They were looked at just now.
+    let mut tick = interval_at(tokio::time::Instant::now() + SECOND, SECOND);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut seen = stamps(&gateway);
     let mut looked_for_renewal = tokio::time::Instant::now();

@@ -105,7 +105,8 @@ pub(super) fn new_id() -> String {
     let ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
     let mut random = [0; 10];
     fastrand::fill(&mut random);
-    uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid().to_string()
+    let id = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+    id.hyphenated().encode_lower(&mut [0; 36]).to_owned()
 }
 
 /// W3C Trace Context: carried on when well-formed, else started. Where traces are told, we are a span of it.
@@ -156,7 +157,7 @@ mod tests {
             extended_connect: false,
         };
         let peer: IpAddr = peer.parse().unwrap();
-        let connection = Connection { peer: (peer, 1).into(), tls: None };
+        let connection = Connection::new((peer, 1).into(), None);
         client(&head, &connection, peer, trusted(peer), &trusted).address.to_string()
     }
 

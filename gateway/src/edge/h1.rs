@@ -10,7 +10,6 @@ use std::{
 
 use http::StatusCode;
 use pingora::server::ShutdownWatch;
-use tokio::time::timeout;
 
 use super::{Context, Door, idle::Idle, serve, unreadable};
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
         RequestHead,
         request::{Parsed, parse},
     },
+    within::within,
 };
 
 /// How long a draining gateway still listens on an idle connection.
@@ -49,7 +49,7 @@ pub(crate) async fn run(
         snapshot = gateway.snapshot();
         let arrived = Instant::now();
         let limit = snapshot.settings.limits.head_timeout.get();
-        let head = match timeout(limit, read_head(&mut http1, &snapshot.head_limits)).await {
+        let head = match within(limit, read_head(&mut http1, &snapshot.head_limits)).await {
             Ok(Ok(Some(head))) => head,
             Ok(Ok(None)) => return,
             Ok(Err(fault)) => return Box::pin(refuse(http1, &fault, gateway, &connection)).await,

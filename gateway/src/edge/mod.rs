@@ -58,7 +58,7 @@ pub(crate) async fn serve(
     arrived: Instant,
 ) {
     // The path is read first, and in one way only: everything after decides by it.
-    let path = crate::route::path::normalize(head.target.split('?').next().unwrap_or_default());
+    let path = crate::route::path::normalize(head.path());
     let request = arrival::request(
         context.snapshot,
         head,

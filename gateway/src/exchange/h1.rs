@@ -24,7 +24,11 @@ use tokio::{
 use super::{BodyPace, BodySize, socket::Socket};
 use crate::{
     fault::{ClientFault, Fault},
-    wire::{BodyDecoder, BodyGuard, Decoded, Fields, Framing, RequestHead, body::BadBody, request::Version},
+    wire::{
+        BodyDecoder, BodyGuard, Decoded, Fields, Framing, RequestHead, body::BadBody, request::Version,
+        text::push_number,
+    },
+    within::within,
 };
 
 /// Room for what is read at a time: within a head or a short body, within a long body, and while nothing has
@@ -149,7 +153,7 @@ impl Http1 {
                         self.write_raw(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
                     }
                     let patience = self.pace.patience(self.deadlines.body_read);
-                    match timeout(patience, self.fill()).await {
+                    match within(patience, self.fill()).await {
                         Err(_) => return Err(ClientFault::SlowBody.into()),
                         Ok(Ok(true)) => {}
                         Ok(Ok(false) | Err(_)) => {
@@ -172,6 +176,11 @@ impl Http1 {
 
     /// Puts the head into the output buffer; it leaves with the first body bytes.
     pub(crate) fn write_head(&mut self, status: StatusCode, fields: &Fields, size: BodySize) {
+        self.write_head_text(status, [fields.as_wire(), b""], size);
+    }
+
+    /// As [`Http1::write_head`], with fields that stand ready as text.
+    pub(crate) fn write_head_text(&mut self, status: StatusCode, fields: [&[u8]; 2], size: BodySize) {
         let drainable = !self.awaits_continue && self.body.remaining().is_some_and(|left| left <= DRAIN_SIZE);
         if !drainable {
             // The rest of the request would have to be read before the next one can be seen.
@@ -187,19 +196,29 @@ impl Http1 {
             }
         };
         let out = &mut self.output;
-        out.reserve(fields.as_wire().len() + 256);
+        let body = match size {
+            BodySize::Known(length) => usize::try_from(length).unwrap_or(WRITE_SIZE).min(WRITE_SIZE),
+            BodySize::None | BodySize::Unknown => 0,
+        };
+        // Head and body together, in one allocation.
+        let head: usize = fields.iter().map(|text| text.len()).sum::<usize>() + 256;
+        out.reserve(if head + body <= WRITE_SIZE { head + body } else { head });
         out.extend_from_slice(b"HTTP/1.1 ");
         out.extend_from_slice(status.as_str().as_bytes());
         out.push(b' ');
         out.extend_from_slice(status.canonical_reason().unwrap_or("Unknown").as_bytes());
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(fields.as_wire());
+        for text in fields {
+            out.extend_from_slice(text);
+        }
         out.extend_from_slice(b"date: ");
         crate::observe::clock::with_http_date(|date| out.extend_from_slice(date.as_bytes()));
         out.extend_from_slice(b"\r\n");
         match self.answer {
             Answer::Sized(length) => {
-                out.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+                out.extend_from_slice(b"content-length: ");
+                push_number(out, length);
+                out.extend_from_slice(b"\r\n");
             }
             Answer::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             Answer::UntilClose | Answer::Bodiless | Answer::NotStarted | Answer::Done | Answer::Aborted => {}
@@ -262,7 +281,7 @@ impl Http1 {
         // The deadline is for progress, not for the whole: a slow reader of a big file is no attacker
         // as long as it reads.
         while rest.has_remaining() {
-            match timeout(self.deadlines.write, self.socket.write(rest)).await {
+            match within(self.deadlines.write, self.socket.write(rest)).await {
                 Ok(Ok(written)) if written > 0 => rest.advance(written),
                 Ok(Ok(_) | Err(_)) | Err(_) => {
                     self.abort();
@@ -270,7 +289,7 @@ impl Http1 {
                 }
             }
         }
-        match timeout(self.deadlines.write, self.socket.flush()).await {
+        match within(self.deadlines.write, self.socket.flush()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => {
                 self.abort();

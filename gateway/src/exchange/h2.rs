@@ -2,22 +2,23 @@
 
 use std::{cell::RefCell, future::poll_fn};
 
-use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream, server::SendResponse};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use pingora::protocols::http::ServerSession;
-use tokio::time::timeout;
-
 use super::{BodyPace, BodySize, h1::Deadlines, h2_session::Session};
 use crate::{
     fault::{ClientFault, Fault},
     observe::clock,
-    wire::{Fields, Framing, Malformed, RequestHead, request},
+    wire::{Fields, Framing, Malformed, ReadyFields, RequestHead, request},
+    within::within,
 };
+use bytes::Bytes;
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use pingora::protocols::http::ServerSession;
 
 /// Handed to the flow control without asking for room first: small answers leave at once, and so much one
 /// stream may hold in memory anyway.
 const UNASKED: usize = 16 * 1024;
+/// Fields that are added to those of an answer.
+const ROOM: usize = 2;
 /// Pieces handed to the flow control at a time; bounds what one stream holds in memory.
 const WRITE_SIZE: usize = 64 * 1024;
 
@@ -133,7 +134,7 @@ impl Http2 {
     pub(crate) async fn read_body(&mut self) -> Result<Option<Bytes>, Fault> {
         let Some(stream) = &mut self.stream else { return Err(ClientFault::Gone.into()) };
         let patience = self.pace.patience(self.deadlines.body_read);
-        let piece = match timeout(patience, stream.read()).await {
+        let piece = match within(patience, stream.read()).await {
             Err(_) => return Err(ClientFault::SlowBody.into()),
             Ok(Err(_)) => return Err(ClientFault::Gone.into()),
             Ok(Ok(piece)) => piece,
@@ -166,9 +167,32 @@ impl Http2 {
         fields: Fields,
         size: BodySize,
     ) -> Result<(), Fault> {
+        self.write_head_map(status, fields.into_map(ROOM), size)
+    }
+
+    /// As [`Http2::write_head`], with fields that stand ready and some more.
+    pub(crate) fn write_ready_head(
+        &mut self,
+        status: StatusCode,
+        ready: &ReadyFields,
+        more: Fields,
+        size: BodySize,
+    ) -> Result<(), Fault> {
+        let mut map = ready.map().clone();
+        more.append_to(&mut map);
+        self.write_head_map(status, map, size)
+    }
+
+    fn write_head_map(
+        &mut self,
+        status: StatusCode,
+        mut headers: HeaderMap,
+        size: BodySize,
+    ) -> Result<(), Fault> {
+        complete(&mut headers, size);
         let mut response = Response::new(());
         *response.status_mut() = status;
-        *response.headers_mut() = headers(fields, size);
+        *response.headers_mut() = headers;
         let end = self.is_head_request || matches!(size, BodySize::None | BodySize::Known(0));
         self.answer = match size {
             _ if end => Answer::Done,
@@ -203,11 +227,12 @@ impl Http2 {
 
     async fn send(&mut self, mut data: Bytes, end: bool) -> Result<(), Fault> {
         loop {
+            // Pieces, so that the deadline is for progress and not for the whole: a slow reader of a big file is no
+            // attacker.
             let piece = data.split_to(data.len().min(WRITE_SIZE));
             let is_last = data.is_empty();
             let Some(stream) = &mut self.stream else { return Err(ClientFault::Gone.into()) };
-            // The deadline is for progress, not for the whole: a slow reader of a big file is no attacker.
-            match timeout(self.deadlines.write, stream.send(piece, end && is_last)).await {
+            match within(self.deadlines.write, stream.send(piece, end && is_last)).await {
                 Ok(Ok(())) if is_last => return Ok(()),
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return Err(self.lost()),
@@ -255,22 +280,14 @@ impl Http2 {
     }
 }
 
-/// The fields of an answer as the h2 crate takes them: one allocation holds all their values.
-fn headers(fields: Fields, size: BodySize) -> HeaderMap {
+/// What every answer has besides its fields.
+fn complete(headers: &mut HeaderMap, size: BodySize) {
     thread_local! {
         static DATE: RefCell<HeaderValue> = const { RefCell::new(HeaderValue::from_static("")) };
     }
-    let mut headers = HeaderMap::with_capacity(fields.len() + 2);
-    for (name, value) in fields.into_shared() {
-        // Names and values were checked when they were parsed or pushed.
-        let (Ok(name), Ok(mut value)) =
-            (HeaderName::from_bytes(&name), HeaderValue::from_maybe_shared(value))
-        else {
-            continue;
-        };
+    if let Some(id) = headers.get_mut("x-request-id") {
         // Other in every answer: in the compression's table it would only push out what returns.
-        value.set_sensitive(name == "x-request-id");
-        headers.append(name, value);
+        id.set_sensitive(true);
     }
     let date = DATE.with_borrow_mut(|kept| {
         clock::with_http_date(|date| {
@@ -284,7 +301,6 @@ fn headers(fields: Fields, size: BodySize) -> HeaderMap {
     if let BodySize::Known(length) = size {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
-    headers
 }
 
 /// The head of an HTTP/2 request in the shape that the rest of the gateway reads, with the checks

@@ -11,6 +11,7 @@ pub(crate) mod read_ahead;
 pub(crate) mod socket;
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
@@ -23,14 +24,22 @@ use pingora::protocols::{Stream, http::ServerSession};
 
 use crate::{
     fault::{ClientFault, Fault},
-    wire::{Fields, RequestHead, body::BadBody},
+    wire::{Fields, ReadyFields, RequestHead, body::BadBody},
 };
 
 /// What is true for every request of one connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
+    /// The peer's address, as logs and services see it.
+    pub(crate) peer_text: String,
     pub(crate) tls: Option<TlsSession>,
+}
+
+impl Connection {
+    pub(crate) fn new(peer: SocketAddr, tls: Option<TlsSession>) -> Self {
+        Self { peer, peer_text: peer.ip().to_canonical().to_string(), tls }
+    }
 }
 
 /// What the handshake settled.
@@ -82,7 +91,16 @@ pub(crate) struct Subject {
 
 impl Request {
     pub(crate) fn raw_path(&self) -> &str {
-        self.head.target.split('?').next().unwrap_or_default()
+        self.head.path()
+    }
+
+    /// The client's address as text.
+    pub(crate) fn client_text(&self) -> Cow<'_, str> {
+        if self.client.address == self.connection.peer.ip().to_canonical() {
+            Cow::Borrowed(&self.connection.peer_text)
+        } else {
+            Cow::Owned(self.client.address.to_string())
+        }
     }
 
     pub(crate) fn query(&self) -> Option<&str> {
@@ -216,6 +234,22 @@ impl Downstream<'_> {
         }
     }
 
+    pub(crate) fn write_ready_head(
+        &mut self,
+        status: StatusCode,
+        ready: &ReadyFields,
+        more: Fields,
+        size: BodySize,
+    ) -> Result<(), Fault> {
+        match self {
+            Downstream::Http1(h1) => {
+                h1.write_head_text(status, [ready.fields().as_wire(), more.as_wire()], size);
+                Ok(())
+            }
+            Downstream::Http2(h2) => h2.write_ready_head(status, ready, more, size),
+        }
+    }
+
     pub(crate) async fn write_body(&mut self, data: Bytes) -> Result<(), Fault> {
         match self {
             Downstream::Http1(h1) => h1.write_body(&data).await,
@@ -298,13 +332,29 @@ impl Exchange<'_> {
         mut fields: Fields,
         size: BodySize,
     ) -> Result<(), Fault> {
+        self.complete(status, &mut fields);
+        self.downstream.write_head(status, fields, size)
+    }
+
+    /// As [`Exchange::start`], with fields that stand ready.
+    pub(crate) fn start_ready(
+        &mut self,
+        status: StatusCode,
+        ready: &ReadyFields,
+        size: BodySize,
+    ) -> Result<(), Fault> {
+        let mut more = Fields::with_capacity(256, 6);
+        self.complete(status, &mut more);
+        self.downstream.write_ready_head(status, ready, more, size)
+    }
+
+    fn complete(&mut self, status: StatusCode, fields: &mut Fields) {
         self.record.status = status.as_u16();
         self.record.answered = Some(self.request.arrived.elapsed());
         for (name, value) in self.added.iter() {
             fields.push(name, value);
         }
         fields.push("x-request-id", &self.request.id);
-        self.downstream.write_head(status, fields, size)
     }
 
     /// Remembers an attempt that is over.

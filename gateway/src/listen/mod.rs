@@ -101,7 +101,7 @@ impl ServerApp for Entrance {
             (Socket::plain(tcp), None)
         };
         let http2 = socket.speaks_http2();
-        let connection = Arc::new(Connection { peer, tls });
+        let connection = Arc::new(Connection::new(peer, tls));
         if http2 {
             Box::pin(edge::h2::run(gateway, self.door, socket, connection, shutdown)).await;
         } else {

@@ -7,7 +7,6 @@
 use std::{
     cell::RefCell,
     io::Write,
-    net::IpAddr,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
@@ -15,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::clock;
@@ -23,6 +21,7 @@ use crate::{
     config,
     exchange::{Connection, Exchange},
     fault::Fault,
+    wire::text::{push_json, push_number},
 };
 
 /// Bytes that may wait to be written.
@@ -88,7 +87,10 @@ impl AccessLog {
         }
         let format = self.format.load(Relaxed);
         if format == config::AccessLog::Json as u8 {
-            self.leave(|line| json_line(line, exchange, took));
+            self.leave(|line| {
+                json_line(line, exchange, took);
+                Ok(())
+            });
         } else if format == config::AccessLog::Combined as u8 {
             self.leave(|line| combined_line(line, exchange));
         }
@@ -207,82 +209,78 @@ impl Desk {
     }
 }
 
-fn ms(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+/// One JSON object; each field is written with its name as one piece of text.
+struct Object<'l>(&'l mut Vec<u8>);
+
+impl Object<'_> {
+    /// `name` is all that stands before the value: `,"name":"`.
+    fn text(&mut self, name: &'static str, value: &str) {
+        self.0.extend_from_slice(name.as_bytes());
+        push_json(self.0, value);
+        self.0.push(b'"');
+    }
+
+    fn maybe(&mut self, name: &'static str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn number(&mut self, name: &'static str, value: u64) {
+        self.0.extend_from_slice(name.as_bytes());
+        push_number(self.0, value);
+    }
+
+    /// In milliseconds, to the microsecond.
+    fn time(&mut self, name: &'static str, value: Duration) {
+        let us = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+        self.number(name, us / 1000);
+        let rest = us % 1000;
+        let digit = |of: u64| b'0' + (rest / of % 10) as u8;
+        self.0.extend_from_slice(&[b'.', digit(100), digit(10), digit(1)]);
+    }
 }
 
 /// SECURITY: queries, cookies, `Authorization` and `Sec-WebSocket-Protocol` carry secrets and are not logged.
-#[derive(Serialize)]
-struct Line<'a> {
-    at: &'a str,
-    client: IpAddr,
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    protocol: &'static str,
-    status: u16,
-    bytes_in: u64,
-    bytes_out: u64,
-    took_ms: f64,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls_resumed: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_certificate: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempts: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connect_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waited_ms: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<&'a str>,
-}
-
-fn json_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, took: Duration) -> std::io::Result<()> {
+fn json_line(line: &mut Vec<u8>, exchange: &Exchange<'_>, took: Duration) {
     let (request, record) = (&exchange.request, &exchange.record);
-    let tls = request.connection.tls.as_ref();
-    let text = Line {
-        at: &clock::iso_now(),
-        client: request.client.address,
-        method: request.head.method.as_str(),
-        host: &request.head.authority,
-        path: request.raw_path(),
-        protocol: request.head.version.name(),
-        status: record.status,
-        bytes_in: record.bytes_in,
-        bytes_out: record.bytes_out,
-        took_ms: ms(took),
-        request_id: &request.id,
-        tls: tls.map(|tls| tls.version),
-        tls_resumed: tls.map(|tls| tls.resumed),
-        client_certificate: tls.and_then(|tls| tls.client_subject.as_deref()),
-        route: record.route.as_deref(),
-        upstream: record.upstream.as_deref(),
-        server: record.server.as_deref(),
-        attempts: record.server.as_ref().map(|_| record.attempts),
-        connect_ms: record.connect.map(ms),
-        waited_ms: record.waited.map(ms),
-        user: request.subject.as_ref().map(|subject| subject.id.as_str()),
-        fault: record.fault.as_ref().map(Fault::name),
-        cause: record.fault.as_ref().map(Fault::cause),
-        user_agent: request.head.fields.text("user-agent"),
-    };
-    serde_json::to_writer(line, &text).map_err(Into::into)
+    let mut object = Object(line);
+    clock::with_iso_now(|at| object.text("{\"at\":\"", at));
+    object.text(",\"client\":\"", &request.client_text());
+    object.text(",\"method\":\"", request.head.method.as_str());
+    object.text(",\"host\":\"", &request.head.authority);
+    object.text(",\"path\":\"", request.raw_path());
+    object.text(",\"protocol\":\"", request.head.version.name());
+    object.number(",\"status\":", record.status.into());
+    object.number(",\"bytes_in\":", record.bytes_in);
+    object.number(",\"bytes_out\":", record.bytes_out);
+    object.time(",\"took_ms\":", took);
+    object.text(",\"request_id\":\"", &request.id);
+    if let Some(tls) = &request.connection.tls {
+        object.text(",\"tls\":\"", tls.version);
+        let resumed = if tls.resumed { ",\"tls_resumed\":true" } else { ",\"tls_resumed\":false" };
+        object.0.extend_from_slice(resumed.as_bytes());
+        object.maybe(",\"client_certificate\":\"", tls.client_subject.as_deref());
+    }
+    object.maybe(",\"route\":\"", record.route.as_deref());
+    object.maybe(",\"upstream\":\"", record.upstream.as_deref());
+    if let Some(server) = &record.server {
+        object.text(",\"server\":\"", server);
+        object.number(",\"attempts\":", record.attempts.into());
+    }
+    if let Some(connect) = record.connect {
+        object.time(",\"connect_ms\":", connect);
+    }
+    if let Some(waited) = record.waited {
+        object.time(",\"waited_ms\":", waited);
+    }
+    object.maybe(",\"user\":\"", request.subject.as_ref().map(|subject| subject.id.as_str()));
+    if let Some(fault) = &record.fault {
+        object.text(",\"fault\":\"", fault.name());
+        object.text(",\"cause\":\"", &fault.cause());
+    }
+    object.maybe(",\"user_agent\":\"", request.head.fields.text("user-agent"));
+    line.push(b'}');
 }
 
 fn combined_line(line: &mut Vec<u8>, exchange: &Exchange<'_>) -> std::io::Result<()> {

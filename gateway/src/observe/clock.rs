@@ -50,10 +50,24 @@ pub(crate) fn with_http_date<T>(look: impl FnOnce(&str) -> T) -> T {
 
 /// RFC 3339 with milliseconds, now.
 pub(crate) fn iso_now() -> String {
+    with_iso_now(str::to_owned)
+}
+
+/// RFC 3339 with milliseconds, now.
+pub(crate) fn with_iso_now<T>(look: impl FnOnce(&str) -> T) -> T {
     let now = Timestamp::now();
     SECOND.with_borrow_mut(|second| {
         second.is(now);
-        format!("{}.{:03}Z", second.iso, now.subsec_millisecond())
+        let length = second.iso.len();
+        let millis = now.subsec_millisecond().clamp(0, 999) as u32;
+        second.iso.push('.');
+        for of in [100, 10, 1] {
+            second.iso.push(char::from_digit(millis / of % 10, 10).unwrap_or('0'));
+        }
+        second.iso.push('Z');
+        let seen = look(&second.iso);
+        second.iso.truncate(length);
+        seen
     })
 }
 

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The fields of one message, in order.
 #[derive(Clone, Default)]
@@ -67,6 +68,15 @@ impl Fields {
         copy
     }
 
+    /// The same fields but for those of one name.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut others = Self::with_capacity(self.text.len() + 256, self.index.len() + 6);
+        for (own, value) in self.iter().filter(|(own, _)| !own.eq_ignore_ascii_case(name.as_bytes())) {
+            others.push(own, value);
+        }
+        others
+    }
+
     /// Appends a field whose value comes from outside the parsers (configuration, an upstream's
     /// text, a path): what may not stand in a field is left out.
     pub(crate) fn push_cleaned(&mut self, name: &str, value: &str) {
@@ -102,10 +112,23 @@ impl Fields {
         self.index.iter().map(|entry| (self.slice(entry.name()), self.slice(entry.value())))
     }
 
-    /// Every field with its own share of the one allocation.
-    pub(crate) fn into_shared(self) -> impl Iterator<Item = (Bytes, Bytes)> {
+    /// As HTTP/2 takes them, with room for some more; one allocation holds all values.
+    pub(crate) fn into_map(self, room: usize) -> HeaderMap {
+        let mut map = HeaderMap::with_capacity(self.index.len() + room);
+        self.append_to(&mut map);
+        map
+    }
+
+    pub(crate) fn append_to(self, map: &mut HeaderMap) {
         let text = Bytes::from(self.text);
-        self.index.into_iter().map(move |entry| (text.slice(entry.name()), text.slice(entry.value())))
+        for entry in self.index {
+            // Names and values were checked when they were parsed or pushed.
+            if let Ok(name) = HeaderName::from_bytes(text.get(entry.name()).unwrap_or_default())
+                && let Ok(value) = HeaderValue::from_maybe_shared(text.slice(entry.value()))
+            {
+                map.append(name, value);
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -119,6 +142,26 @@ impl Fields {
 
     fn slice(&self, range: Range<usize>) -> &[u8] {
         self.text.get(range).unwrap_or_default()
+    }
+}
+
+/// Fields that many answers have, made once, in the shape of each protocol.
+pub(crate) struct ReadyFields {
+    fields: Fields,
+    map: HeaderMap,
+}
+
+impl ReadyFields {
+    pub(crate) fn new(fields: Fields) -> Self {
+        Self { map: fields.clone().into_map(6), fields }
+    }
+
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    pub(crate) fn map(&self) -> &HeaderMap {
+        &self.map
     }
 }
 

@@ -10,9 +10,10 @@ pub(crate) mod fields;
 pub(crate) mod frames;
 pub(crate) mod request;
 pub(crate) mod response;
+pub(crate) mod text;
 
 pub(crate) use body::{BodyDecoder, BodyGuard, Decoded, Framing};
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, ReadyFields};
 pub(crate) use request::{HeadLimits, Malformed, RequestHead};
 pub(crate) use response::ResponseHead;
 

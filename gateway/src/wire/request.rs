@@ -49,6 +49,12 @@ pub(crate) struct RequestHead {
 }
 
 impl RequestHead {
+    /// The target without its query.
+    pub(crate) fn path(&self) -> &str {
+        let end = memchr::memchr(b'?', self.target.as_bytes()).unwrap_or(self.target.len());
+        self.target.get(..end).unwrap_or_default()
+    }
+
     pub(crate) fn decoder(&self) -> BodyDecoder {
         BodyDecoder::new(self.framing)
     }

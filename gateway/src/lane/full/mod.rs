@@ -43,7 +43,8 @@ use crate::{
     wire::{Fields, Framing, body::BadBody},
 };
 
-pub(crate) struct FullLane(Arc<HttpProxy<Carrier>>);
+/// Made by the first request that needs it: Pingora's connector reads all of the system's authorities.
+pub(crate) struct FullLane(OnceLock<Arc<HttpProxy<Carrier>>>);
 
 /// What one request brings along through Pingora's phases.
 struct Handed {
@@ -78,7 +79,7 @@ tokio::task_local! {
 
 impl FullLane {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(http_proxy(&Arc::new(ServerConf::default()), Carrier)))
+        Self(OnceLock::new())
     }
 
     pub(crate) async fn answer(
@@ -136,7 +137,8 @@ impl FullLane {
             bad_body,
             outcome: outcome.clone(),
         };
-        let back = HANDED.scope(RefCell::new(Some(handed)), self.0.process_new_http(session, shutdown));
+        let proxy = self.0.get_or_init(|| Arc::new(http_proxy(&Arc::new(ServerConf::default()), Carrier)));
+        let back = HANDED.scope(RefCell::new(Some(handed)), proxy.process_new_http(session, shutdown));
         let stalled = async {
             stalled(&upload).await;
             // A moment for the session to notice by itself, and to say so.

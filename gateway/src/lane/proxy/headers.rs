@@ -1,13 +1,11 @@
 //! Which fields pass between client and service, and which the gateway sets.
 
-use std::net::IpAddr;
-
 use base64::Engine as _;
 
 use crate::{
     exchange::{Exchange, Request},
     route::Route,
-    wire::{Fields, Framing, list},
+    wire::{Fields, Framing, list, text::push_number},
 };
 
 /// What may be asked of a service. CONNECT is for proxies that go anywhere, TRACE shows a page its own cookies.
@@ -70,7 +68,9 @@ pub(super) fn request_head(exchange: &Exchange<'_>, route: &Route, framing: Fram
             }
         }
         Framing::Length(length) => {
-            text.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+            text.extend_from_slice(b"content-length: ");
+            push_number(&mut text, length);
+            text.extend_from_slice(b"\r\n");
         }
         Framing::Chunked | Framing::Close => text.extend_from_slice(b"transfer-encoding: chunked\r\n"),
     }
@@ -118,15 +118,16 @@ pub(crate) fn to_service(request: &Request) -> Fields {
         }
     }
     let client = &request.client;
+    let client_text = request.client_text();
     match &client.forwarded_for {
         Some(earlier) => {
             passed.push_cleaned("x-forwarded-for", &format!("{earlier}, {}", request.connection.peer.ip()));
         }
-        None => passed.push("x-forwarded-for", client.address.to_string()),
+        None => passed.push("x-forwarded-for", &*client_text),
     }
     passed.push("x-forwarded-proto", client.scheme);
     passed.push("x-forwarded-host", &request.head.authority);
-    passed.push("forwarded", forwarded(client.address, client.scheme, &request.head.authority));
+    passed.push("forwarded", forwarded(&client_text, client.scheme, &request.head.authority));
     passed.push("x-request-id", &request.id);
     passed.push("traceparent", &request.traceparent);
     if let Some(subject) = request.connection.tls.as_ref().and_then(|tls| tls.client_subject.as_deref()) {
@@ -144,11 +145,9 @@ pub(crate) fn to_service(request: &Request) -> Fields {
 }
 
 /// RFC 7239.
-fn forwarded(client: IpAddr, scheme: &str, host: &str) -> String {
-    match client {
-        IpAddr::V4(v4) => format!("for={v4};host=\"{host}\";proto={scheme}"),
-        IpAddr::V6(v6) => format!("for=\"[{v6}]\";host=\"{host}\";proto={scheme}"),
-    }
+fn forwarded(client: &str, scheme: &str, host: &str) -> String {
+    let (before, after) = if client.contains(':') { ("for=\"[", "]\"") } else { ("for=", "") };
+    [before, client, after, ";host=\"", host, "\";proto=", scheme].concat()
 }
 
 /// The service's fields as they go to the client.

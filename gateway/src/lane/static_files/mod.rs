@@ -113,7 +113,6 @@ pub(crate) async fn send(
                 .await;
         }
     }
-    let mut fields = heads.full.copied();
     let length = variant.len();
     let ranges = if has_range && conditional::range_applies(request, etag, entry.modified) {
         range::parse(request.get("range").unwrap_or_default(), length)
@@ -122,17 +121,17 @@ pub(crate) async fn send(
     };
     match ranges {
         Ranges::Whole => {
-            fields.push("content-type", entry.mime);
-            exchange.start(status, fields, BodySize::Known(length))?;
+            exchange.start_ready(status, &heads.full, BodySize::Known(length))?;
             send_part(exchange, variant, Part { start: 0, end: length }).await?;
         }
         Ranges::One(part) => {
-            fields.push("content-type", entry.mime);
+            let mut fields = heads.full.fields().copied();
             fields.push("content-range", part.content_range(length));
             exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(part.len()))?;
             send_part(exchange, variant, part).await?;
         }
         Ranges::Several(parts) => {
+            let mut fields = heads.full.fields().without("content-type");
             let boundary = format!("irongate-{:016x}", fastrand::u64(..));
             let heads: Vec<String> = parts
                 .iter()
@@ -157,6 +156,7 @@ pub(crate) async fn send(
             exchange.body(Bytes::from(tail)).await?;
         }
         Ranges::Unsatisfiable => {
+            let mut fields = heads.full.fields().without("content-type");
             fields.push("content-range", format!("bytes */{length}"));
             return exchange.respond(StatusCode::RANGE_NOT_SATISFIABLE, fields, Bytes::new()).await;
         }

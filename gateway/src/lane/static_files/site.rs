@@ -18,7 +18,11 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::mime;
-use crate::{config::Files, lane::encoding::Coding, wire::Fields};
+use crate::{
+    config::Files,
+    lane::encoding::Coding,
+    wire::{Fields, ReadyFields},
+};
 
 /// Deeper or more files than this are not served; a misplaced root must not eat the memory.
 const FILES_MAX: usize = 50_000;
@@ -51,6 +55,8 @@ pub(crate) struct Entry {
     compressed: Vec<Content>,
     /// For the identity first, then for each of `codings`.
     heads: Vec<Heads>,
+    /// Whether the forms that are made here were made.
+    is_compressed: bool,
     /// What tells that the file changed.
     stamp: Stamp,
 }
@@ -60,8 +66,8 @@ pub(super) struct Heads {
     pub(super) etag: String,
     /// For answers without the file: 304, 412.
     pub(super) bare: Fields,
-    /// For answers with it; the content type is still to be added.
-    pub(super) full: Fields,
+    /// For answers with all of it.
+    pub(super) full: ReadyFields,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +136,7 @@ impl Heads {
     fn new(
         tag: &str,
         coding: Coding,
+        mime: &str,
         cache_control: &str,
         last_modified: &str,
         varies: bool,
@@ -148,6 +155,7 @@ impl Heads {
             bare.push("vary", "Accept-Encoding");
         }
         let mut full = bare.clone();
+        full.push("content-type", mime);
         full.push("accept-ranges", "bytes");
         full.push("x-content-type-options", "nosniff");
         if coding != Coding::Identity {
@@ -160,7 +168,7 @@ impl Heads {
             full.push("cross-origin-opener-policy", "same-origin");
             full.push("x-frame-options", "DENY");
         }
-        Self { etag, bare, full }
+        Self { etag, bare, full: ReadyFields::new(full) }
     }
 }
 
@@ -183,6 +191,15 @@ impl Site {
 
     /// Walks the root once; blocks.
     pub(crate) fn refresh(&self) {
+        self.walk(true);
+    }
+
+    /// As [`Site::refresh`], but leaves the compressing to the next walk: nobody waits for it at the start.
+    pub(crate) fn look_first(&self) {
+        self.walk(false);
+    }
+
+    fn walk(&self, compresses: bool) {
         let _one = self.walking.lock().unwrap_or_else(PoisonError::into_inner);
         let settings = self.settings.load();
         let Ok(root) = settings.root.canonicalize() else {
@@ -190,7 +207,8 @@ impl Site {
             return;
         };
         let old = self.index.load();
-        let mut walk = Walk { root: &root, settings: &settings, old: &old, index: Index::default(), kept: 0 };
+        let index = Index::default();
+        let mut walk = Walk { root: &root, settings: &settings, old: &old, index, kept: 0, compresses };
         walk.directory(&root, "", 0);
         let mut index = walk.index;
         let pages: Vec<(String, Arc<Entry>)> = index
@@ -219,6 +237,7 @@ struct Walk<'w> {
     old: &'w Index,
     index: Index,
     kept: u64,
+    compresses: bool,
 }
 
 impl Walk<'_> {
@@ -267,15 +286,16 @@ impl Walk<'_> {
         if let Some(known) = self.old.files.get(path)
             && known.stamp == stamp
             && matches!(known.identity, Content::Kept(_)) == keep
+            && (known.is_compressed || !self.compresses)
         {
             return Some(known.clone());
         }
-        Entry::read(path, stamp, keep, self.settings).map(Arc::new)
+        Entry::read(path, stamp, keep, self.compresses, self.settings).map(Arc::new)
     }
 }
 
 impl Entry {
-    fn read(path: &str, stamp: Stamp, keep: bool, settings: &Files) -> Option<Self> {
+    fn read(path: &str, stamp: Stamp, keep: bool, compresses: bool, settings: &Files) -> Option<Self> {
         let mime = mime::of(path);
         let modified = i64::try_from(stamp.modified_ns / 1_000_000_000).unwrap_or(0);
         let mut codings = Vec::new();
@@ -291,6 +311,8 @@ impl Entry {
                     let sibling = stamp.siblings.iter().any(|(there, ..)| *there == coding);
                     let small = if sibling {
                         fs::read(sibling_path(&stamp.path, coding)).ok()
+                    } else if !compresses {
+                        None
                     } else {
                         compress(&bytes, coding)
                     };
@@ -319,10 +341,20 @@ impl Entry {
             if is_fingerprinted(path) { "public, max-age=31536000, immutable" } else { "no-cache" };
         let heads = |coding: &Coding| {
             let policy = content_security_policy.as_deref();
-            Heads::new(&tag, *coding, cache_control, &last_modified, !codings.is_empty(), policy)
+            Heads::new(&tag, *coding, mime, cache_control, &last_modified, !codings.is_empty(), policy)
         };
         let heads = [Coding::Identity].iter().chain(&codings).map(heads).collect();
-        Some(Self { mime, modified, content_security_policy, identity, codings, compressed, heads, stamp })
+        Some(Self {
+            mime,
+            modified,
+            content_security_policy,
+            identity,
+            codings,
+            compressed,
+            heads,
+            is_compressed: compresses,
+            stamp,
+        })
     }
 }
 
