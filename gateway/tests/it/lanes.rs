@@ -120,7 +120,7 @@ async fn bad_chunks_are_refused() {
 #[tokio::test]
 async fn bodies_over_the_limit_are_refused_declared_or_not() {
     let stage = Stage::with("").await;
-    for lane in ["/lean", "/tls"] {
+    for lane in LANES {
         let declared = format!("POST {lane} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 200000\r\n\r\n");
         assert_eq!(status(&raw(&stage.gateway, declared).await), 413, "{lane}");
         let chunk = format!("8000\r\n{}\r\n", "a".repeat(0x8000));
@@ -180,8 +180,12 @@ async fn bodies_that_drip_or_stand_still_are_ended() {
         assert!(ended.as_ref().map_or(!drips, |answer| answer.status() == 408), "{lane} {drips}: {ended:?}");
     };
     tokio::join!(
-        async { tokio::join!(dripped_over_http1("/lean"), dripped_over_http1("/tls")) },
-        async { tokio::join!(over_http2("/lean", true), over_http2("/tls", true)) },
+        async {
+            tokio::join!(dripped_over_http1("/lean"), dripped_over_http1("/tls"), dripped_over_http1("/full"))
+        },
+        async {
+            tokio::join!(over_http2("/lean", true), over_http2("/tls", true), over_http2("/full", true))
+        },
         async {
             tokio::join!(over_http2("/lean", false), over_http2("/tls", false), over_http2("/full", false))
         },
