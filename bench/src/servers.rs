@@ -157,7 +157,8 @@ fn number_of(what: &str) -> anyhow::Result<u32> {
     String::from_utf8_lossy(&output.stdout).trim().parse().context("the number of the user `nobody`")
 }
 
-/// Debian keeps PostgreSQL's server programs off the PATH.
+/// One folder that has all that is used of an installation. Debian keeps the server's programs off the PATH, and some
+/// keep a few of them on it: the newest of Debian's goes first.
 fn programs() -> Option<PathBuf> {
     let mut folders: Vec<_> = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -166,9 +167,10 @@ fn programs() -> Option<PathBuf> {
         .map(|version| version.path().join("bin"))
         .collect();
     folders.sort();
+    folders.reverse();
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    folders
-        .into_iter()
-        .rev()
-        .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
+    let complete = |folder: &PathBuf| {
+        ["initdb", "postgres", "pgbench"].iter().all(|program| folder.join(program).is_file())
+    };
+    folders.into_iter().find(complete)
 }
