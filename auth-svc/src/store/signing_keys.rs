@@ -1,6 +1,6 @@
 //! Table `signing_keys`.
 
-use diesel::prelude::*;
+use diesel::{connection::SimpleConnection as _, prelude::*};
 use irongate_shared::{
     clock::Timestamp,
     db::{Db, DbError},
@@ -23,6 +23,15 @@ pub(crate) fn valid_at(db: &mut Db, at: Timestamp) -> Result<Vec<KeyRow>, DbErro
         .filter(signing_keys::expires_at_ms.gt(at))
         .order(signing_keys::created_at_ms)
         .load(db)?)
+}
+
+/// Keeps others from making a key until this transaction ends; reading goes on. On SQLite a transaction that writes is
+/// alone anyway.
+pub(crate) fn lock(db: &mut Db) -> Result<(), DbError> {
+    if let Db::Pg(connection) = db {
+        connection.batch_execute("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE")?;
+    }
+    Ok(())
 }
 
 pub(crate) fn insert(db: &mut Db, key: &KeyRow) -> Result<(), DbError> {

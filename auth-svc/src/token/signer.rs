@@ -178,6 +178,11 @@ impl Signer {
                 let mut keys = signing_keys::valid_at(db, now + lifetime)?;
                 let due = |key: &KeyRow| key.created_at_ms + rotation <= now + PUBLISHED_FIRST;
                 if keys.iter().all(due) {
+                    // Two that find this at once, here or in a replica, make one key between them.
+                    signing_keys::lock(db)?;
+                    keys = signing_keys::valid_at(db, now + lifetime)?;
+                }
+                if keys.iter().all(due) {
                     let made = make(&sealer, now, now + rotation + lifetime + PUBLISHED_FIRST * 24)?;
                     signing_keys::insert(db, &made)?;
                     tracing::info!(kid = made.kid, "made a signing key");
