@@ -143,12 +143,12 @@ export function Composer({ room, intent }) {
         </div>`}
       ${!editing && html`<${UploadList} room=${room.id} />`}
       <div class="composer-box">
-        ${!editing && html`<label class="icon-button composer-tool" title="Attach files (up to 25 MiB each)"><${Icon} name="clip" /><span class="for-readers">Attach files</span><input class="for-readers" type="file" multiple onChange=${choose} /></label>`}
         <textarea ref=${area} rows="1" aria-label="Message ${room.title.value}" placeholder="Message ${room.title.value}" value=${text} enterkeyhint="send"
           aria-autocomplete="list" aria-controls=${people.length ? listId : undefined} aria-activedescendant=${people.length ? `${listId}-${marked}` : undefined}
           onInput=${(/** @type {any} */ { currentTarget: { value, selectionStart } }) => write(value, selectionStart)}
           onSelect=${(/** @type {any} */ { currentTarget: { selectionStart } }) => setCaret(selectionStart)}
           onKeyDown=${key} onPaste=${paste}></textarea>
+        ${!editing && html`<label class="icon-button composer-tool composer-attach" title="Attach files (up to 25 MiB each)"><${Icon} name="clip" /><span class="for-readers">Attach files</span><input class="for-readers" type="file" multiple onChange=${choose} /></label>`}
         <button type="button" class="icon-button composer-tool" aria-label="Emoji" title="Emoji" onClick=${() => setPicking(true)}><${Icon} name="smile" /></button>
         <button class="send" aria-label=${editing ? 'Save' : 'Send'} disabled=${!isReady}><${Icon} name=${editing ? 'check' : 'send'} size=${18} /></button>
       </div>
