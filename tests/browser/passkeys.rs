@@ -11,6 +11,9 @@ async fn a_passkey_signs_in_alone_and_after_the_password() {
     let ann = stage.newcomer("ann", "/settings/security").await;
     let authenticator = ann.has_authenticator().await;
 
+    // What comes in later moves the button.
+    ann.finds("button", "Turn on").await;
+    ann.reads(".activity", "Signed in").await;
     ann.click("button", "Add a passkey").await;
     ann.fill("Name", "Blue key").await;
     ann.press_enter().await;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use irongate_test_servers::eventually;
+use irongate_test_servers::{eventually, free_port};
 use serde_json::json;
 
 use crate::support::{Answer, Backend, LIMIT, Person, Road, Service, Setup, System};
@@ -106,7 +106,9 @@ async fn a_service_that_is_slow_or_stands_still_is_left_out_and_taken_back_while
     let mut roads = Vec::new();
     for service in Service::ALL {
         let name = service.name().to_uppercase();
-        let road = Road::to(setup.get(&format!("IRONGATE_{name}__LISTEN")).parse().unwrap()).await;
+        let listen = format!("127.0.0.1:{}", free_port());
+        setup.set(&format!("IRONGATE_{name}__LISTEN"), &listen);
+        let road = Road::to(listen.parse().unwrap()).await;
         setup.set(&format!("IRONGATE_GATEWAY__UPSTREAM__{name}__SERVERS"), &road.address().to_string());
         roads.push(road);
     }

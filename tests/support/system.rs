@@ -151,12 +151,6 @@ impl Setup {
         child.wait_with_output().unwrap()
     }
 
-    /// The value of a variable that was set here.
-    pub(crate) fn get(&self, variable: &str) -> &str {
-        let set = self.environment.iter().rev().find(|(name, _)| name == variable);
-        &set.unwrap_or_else(|| panic!("{variable} is not set")).1
-    }
-
     /// Sets one more variable for the commands to come.
     pub(crate) fn set(&mut self, variable: &str, value: &str) {
         self.environment.push((variable.to_owned(), value.to_owned()));

@@ -58,7 +58,7 @@ async fn the_api_is_described_and_counted() {
     let metrics = app.http.get(&app.metrics).send().await.unwrap().text().await.unwrap();
 
     assert_eq!(document["openapi"], "3.1.0", "{document:#}");
-    assert_eq!(document["paths"].as_object().unwrap().len(), 17, "{:#}", document["paths"]);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 20, "{:#}", document["paths"]);
     assert_eq!(document["components"]["schemas"]["Room"]["required"][0], json!("id"));
     for name in ["chat_ws_connections 0", "chat_commit_seconds_count", "chat_dropped_passing_total"] {
         assert!(metrics.contains(name), "{name} in {metrics}");
