@@ -14,6 +14,7 @@ ENV BUILD="cargo build --locked --profile ${PROFILE} --bins --features irongate-
 
 # The dependencies alone, over empty crates: this layer is built again only when a manifest changes.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY gateway/Cargo.toml gateway/
 COPY auth-svc/Cargo.toml auth-svc/
 COPY user-svc/Cargo.toml user-svc/
