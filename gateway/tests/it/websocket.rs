@@ -32,18 +32,42 @@ async fn websocket_service() -> u16 {
     port
 }
 
-async fn converse(mut stream: TcpStream) {
+/// A service that is well and takes no WebSocket: it is full, or about to stop.
+async fn full_service() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                if head_of(&mut stream).await.is_some() {
+                    let full =
+                        b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nx-why: full\r\n\r\nfull";
+                    let _ = stream.write_all(full).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The head of a request; a question for health is answered, and nothing more is to be done.
+async fn head_of(stream: &mut TcpStream) -> Option<Vec<u8>> {
     stream.set_nodelay(true).unwrap();
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     }
     if head.starts_with(b"GET /health") {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-        return;
+        return None;
     }
+    Some(head)
+}
+
+async fn converse(mut stream: TcpStream) {
+    let Some(head) = head_of(&mut stream).await else { return };
     if head.starts_with(b"GET /chat/refused") {
         let _ = stream
             .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nx-why: token\r\n\r\nno")
@@ -203,6 +227,26 @@ async fn a_refusal_of_the_service_reaches_the_client() {
     let answer = ask(&gateway, HANDSHAKE.replace("/chat ", "/chat/refused ")).await;
     assert_eq!(status(&answer), 401, "{answer}");
     assert!(answer.contains("x-why: token") && answer.ends_with("no"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_leaves_the_client_to_another_and_is_heard_when_there_is_none() {
+    let (full, other, too) = (full_service().await, websocket_service().await, full_service().await);
+    let gateway = Gateway::configured(&format!(
+        "[upstream.some]\nservers = [\"127.0.0.1:{full}\", \"127.0.0.1:{other}\"]\n\
+         [upstream.none]\nservers = [\"127.0.0.1:{full}\", \"127.0.0.1:{too}\"]\n\
+         [[route]]\npath = \"/chat\"\nupstream = \"some\"\n[[route]]\npath = \"/none\"\nupstream = \"none\"\n"
+    ))
+    .await;
+
+    for _ in 0..6 {
+        let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+        stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+        read_until(&mut stream, b"hello").await;
+    }
+    let refused = ask(&gateway, HANDSHAKE.replace("/chat ", "/none ")).await;
+    assert_eq!(status(&refused), 503, "{refused}");
+    assert!(refused.contains("x-why: full") && refused.ends_with("full"), "{refused}");
 }
 
 #[tokio::test]

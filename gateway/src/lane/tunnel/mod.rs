@@ -24,7 +24,7 @@ use crate::{
     lane::proxy::headers,
     observe::Observe,
     route::Route,
-    upstream::{Pool, connection::Connection},
+    upstream::{Lease, Pool, PoolSettings, connection::Connection},
     wire::{BodyDecoder, Decoded, Fields, Framing, ResponseHead, list, request::Version, response},
 };
 
@@ -77,39 +77,33 @@ pub(crate) async fn answer(
     let request_head = headers::upgrade_head(&exchange.request, route);
     let key = settings.hash_on.key(&exchange.request.head.fields, exchange.request.client.address);
     let mut tried: Vec<Arc<str>> = Vec::new();
-    let (lease, mut connection) = loop {
-        let lease = pool.lease(key, &tried).await?;
+    let mut lease = pool.lease(key, &tried).await?;
+    let Asked { connection, early, head } = loop {
         exchange.record.attempts += 1;
         exchange.record.server = Some(lease.server.name.clone());
-        let limit = settings.raw.connect_timeout.get();
-        match Connection::open(&lease.server.address, &settings.dial, limit).await {
-            Ok(connection) => break (lease, connection),
-            Err(fault) => {
-                pool.failed(&lease.server, &fault);
-                if exchange.record.attempts >= settings.raw.retry.attempts || !pool.budget.try_retry() {
-                    return Err(fault.into());
-                }
-                tried.push(lease.server.name.clone());
+        let asked = ask(exchange, &lease, &settings, &request_head).await;
+        let again = match &asked {
+            Ok(asked) => {
+                lease.server.succeeded();
+                // The server is full, or stops: another may take the client in.
+                asked.head.status == StatusCode::SERVICE_UNAVAILABLE
             }
+            Err(fault) => {
+                pool.failed(&lease.server, fault);
+                // A handshake is a GET: asking twice does nothing twice. Only the wait is not to be had twice.
+                !matches!(fault, UpstreamFault::AnswerTimeout)
+            }
+        };
+        if !again || exchange.record.attempts >= settings.raw.retry.attempts || !pool.budget.try_retry() {
+            break asked?;
+        }
+        tried.push(lease.server.name.clone());
+        match (pool.try_lease(key, &tried), asked) {
+            (Ok(next), _) => lease = next,
+            (Err(_), Ok(refusal)) => break refusal,
+            (Err(none), Err(_)) => return Err(none.into()),
         }
     };
-    let started = Instant::now();
-    let mut early = BytesMut::with_capacity(4096);
-    let patience = settings.raw.answer_timeout.get();
-    let head = match timeout(patience, handshake(&mut connection, &request_head, &mut early)).await {
-        Ok(Ok(head)) => head,
-        Ok(Err(fault)) => {
-            pool.failed(&lease.server, &fault);
-            return Err(fault.into());
-        }
-        Err(_) => {
-            pool.failed(&lease.server, &UpstreamFault::AnswerTimeout);
-            return Err(UpstreamFault::AnswerTimeout.into());
-        }
-    };
-    lease.server.succeeded();
-    exchange.record.waited = Some(started.elapsed());
-    exchange.tried(&lease.server.name, started, Ok(head.status.as_u16()));
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
         return refused(exchange, connection, early, &head).await;
     }
@@ -138,6 +132,32 @@ pub(crate) async fn answer(
     exchange.record.bytes_in = moved.from_client;
     exchange.record.bytes_out = moved.from_service;
     Ok(())
+}
+
+/// A server's answer to a handshake, and what came behind it.
+struct Asked {
+    connection: Connection,
+    early: BytesMut,
+    head: ResponseHead,
+}
+
+/// Asks one server.
+async fn ask(
+    exchange: &mut Exchange<'_>,
+    lease: &Lease,
+    settings: &PoolSettings,
+    request_head: &[u8],
+) -> Result<Asked, UpstreamFault> {
+    let limit = settings.raw.connect_timeout.get();
+    let mut connection = Connection::open(&lease.server.address, &settings.dial, limit).await?;
+    let started = Instant::now();
+    let mut early = BytesMut::with_capacity(4096);
+    let patience = settings.raw.answer_timeout.get();
+    let answered = timeout(patience, handshake(&mut connection, request_head, &mut early)).await;
+    let head = answered.unwrap_or(Err(UpstreamFault::AnswerTimeout))?;
+    exchange.record.waited = Some(started.elapsed());
+    exchange.tried(&lease.server.name, started, Ok(head.status.as_u16()));
+    Ok(Asked { connection, early, head })
 }
 
 /// Sends the handshake and reads the head of the answer; what came behind it stays in `early`.
