@@ -56,12 +56,7 @@ impl Chat {
         let now = self.clock.now();
         self.database
             .read(move |db| {
-                let (room, member) = visible(db, id, user)?;
-                if member.is_none()
-                    && let Some(until) = store::bans::in_force(db, id, user, now)?
-                {
-                    return Err(Refused::Banned { until });
-                }
+                let (room, member) = visible(db, id, user, now)?;
                 view(db, room, member, user)
             })
             .await
@@ -132,9 +127,10 @@ impl Chat {
         after: Option<UserId>,
         limit: i64,
     ) -> Result<Vec<MemberView>, Refused> {
+        let now = self.clock.now();
         self.database
             .read(move |db| {
-                visible(db, id, user)?;
+                visible(db, id, user, now)?;
                 let page = store::members::page(db, id, after, limit)?;
                 Ok(page
                     .into_iter()
@@ -152,7 +148,7 @@ impl Chat {
         let now = self.clock.now();
         self.database
             .read(move |db| {
-                let (room, member) = visible(db, id, user)?;
+                let (room, member) = visible(db, id, user, now)?;
                 rules::may_moderate(&room, member.as_ref(), None)?;
                 let bans = store::bans::of_room(db, id, now)?.into_iter();
                 Ok(bans
@@ -179,12 +175,7 @@ impl Chat {
         let now = self.clock.now();
         self.database
             .read(move |db| {
-                let (_, member) = visible(db, id, user)?;
-                if member.is_none()
-                    && let Some(until) = store::bans::in_force(db, id, user, now)?
-                {
-                    return Err(Refused::Banned { until });
-                }
+                visible(db, id, user, now)?;
                 let mut messages = match around {
                     Around::Newest => store::messages::before(db, id, Seq(i64::MAX), limit)?,
                     Around::Before(seq) => store::messages::before(db, id, seq, limit)?,
@@ -212,10 +203,11 @@ impl Chat {
         limit: i64,
     ) -> Result<(Vec<Message>, Option<String>), Refused> {
         let before = cursor.as_deref().map(parse_place).transpose()?;
+        let now = self.clock.now();
         self.database
             .read(move |db| {
                 if let Some(id) = room {
-                    let (room, member) = visible(db, id, user)?;
+                    let (room, member) = visible(db, id, user, now)?;
                     member.ok_or_else(|| rules::stranger(&room))?;
                 }
                 let mut messages = store::messages::found(db, user, &words, room, before, limit)?;
@@ -280,9 +272,14 @@ impl Chat {
 }
 
 /// The room, if this user may know of it.
-fn visible(db: &mut Db, id: RoomId, user: UserId) -> Result<(Room, Option<Member>), Refused> {
+fn visible(db: &mut Db, id: RoomId, user: UserId, now: Timestamp) -> Result<(Room, Option<Member>), Refused> {
     let (room, member) = store::rooms::find_for(db, id, user)?.ok_or(Refused::NoSuchRoom)?;
     rules::may_read(&room, member.as_ref())?;
+    if member.is_none()
+        && let Some(until) = store::bans::in_force(db, id, user, now)?
+    {
+        return Err(Refused::Banned { until });
+    }
     Ok((room, member))
 }
 

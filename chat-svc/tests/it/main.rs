@@ -1,6 +1,7 @@
 //! chat-svc through the doors that clients take: HTTP and WebSocket, on SQLite and on PostgreSQL.
 //!
 //! - `rooms`, `messages`, `moderation`: what can be done in rooms, mostly over HTTP
+//! - `access`: what is private
 //! - `attachments`: files in messages, in the data directory and in S3
 //! - `search`: finding messages again
 //! - `live`: the WebSocket: order, resume, replay
@@ -20,9 +21,11 @@
     reason = "a test that finds something else than it expects fails, saying what"
 )]
 
+mod access;
 mod attachments;
 mod conformance;
 mod hostile;
+mod javascript;
 mod live;
 mod lossless;
 mod messages;

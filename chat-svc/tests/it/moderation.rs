@@ -42,7 +42,9 @@ on_both! {
         assert_eq!(at_bob.next("left").await["why"], "ban");
 
         bob.ask(reqwest::Method::PUT, &join, None).await.expect(403);
-        bob.get(&format!("/chat/rooms/{room}/messages")).await.expect(403);
+        for what in ["", "/messages", "/members", "/presence"] {
+            bob.get(&format!("/chat/rooms/{room}{what}")).await.expect(403);
+        }
         let bans = ann.get(&format!("/chat/rooms/{room}/bans")).await.expect(200);
         assert_eq!(bans["items"][0]["user"]["username"], "bob");
         bob.get(&format!("/chat/rooms/{room}/bans")).await.expect(403);
