@@ -91,10 +91,7 @@ impl Chat {
         if paced.is_err() {
             self.metrics.rate_limited.inc();
         }
-        let read = match &command {
-            Command::Read { seq } => Some((*seq, self.hub.clone())),
-            _ => None,
-        };
+        let hub = matches!(command, Command::Read { .. }).then(|| self.hub.clone());
         let done = paced.is_ok().then(|| self.log.append(room, by, command));
         async move {
             if let Err(retry) = paced {
@@ -102,8 +99,8 @@ impl Chat {
             }
             let Some(done) = done else { return Ok(Outcome::Done) };
             let outcome = done.await?;
-            if let Some((seq, hub)) = read {
-                let frame = frame(&view::Read { room, user: by, seq });
+            if let (Outcome::Marked(seq), Some(hub)) = (&outcome, hub) {
+                let frame = frame(&view::Read { room, user: by, seq: *seq });
                 let _ = hub.pass(Passing { room, frame });
             }
             Ok(outcome)

@@ -84,6 +84,8 @@ pub(super) struct Batch<'a> {
     new_messages: Vec<Message>,
     new_mentions: Vec<Mention>,
     new_entries: Vec<Entry>,
+    /// Read marks that have moved.
+    new_marks: HashMap<(RoomId, UserId), Seq>,
     /// Rooms whose row is to be written.
     touched: BTreeSet<RoomId>,
     done: Done,
@@ -143,6 +145,7 @@ impl<'a> Batch<'a> {
             new_messages: Vec::new(),
             new_mentions: Vec::new(),
             new_entries: Vec::new(),
+            new_marks: HashMap::new(),
             touched: BTreeSet::new(),
             done,
         })
@@ -162,6 +165,10 @@ impl<'a> Batch<'a> {
             store::log::insert_all(self.db, &self.new_entries)?;
             self.new_entries.clear();
         }
+        if !self.new_marks.is_empty() {
+            let marks: Vec<_> = self.new_marks.drain().collect();
+            store::members::store_marks(self.db, &marks)?;
+        }
         let ends: Vec<_> = std::mem::take(&mut self.touched)
             .into_iter()
             .filter_map(|id| self.rooms.get(&id).map(|room| (id, room.last_seq, room.members)))
@@ -174,10 +181,10 @@ impl<'a> Batch<'a> {
 
     fn decide(&mut self, job: &Job) -> Result<Outcome, Stop> {
         let (room, by) = (job.room, job.by);
-        if let Command::Send { cid, body, reply_to, attachments } = &job.command {
-            return self.send(room, by, cid, body, *reply_to, attachments);
+        match &job.command {
+            Command::Send { .. } | Command::Read { .. } => {}
+            _ => self.flush()?,
         }
-        self.flush()?;
         match &job.command {
             Command::Send { cid, body, reply_to, attachments } => {
                 self.send(room, by, cid, body, *reply_to, attachments)
@@ -318,14 +325,17 @@ impl<'a> Batch<'a> {
         self.log(Entry { message: Some(seq), subject, ..self.entry(room, by, kind) })
     }
 
-    /// Marks are no events: they tell of one reader, and the newest one says it all.
+    /// Marks are no events: they tell of one reader, and the newest one says it all. Where people talk every message
+    /// brings one from each reader, so they are collected like messages.
     fn read(&mut self, room: RoomId, by: UserId, seq: Seq) -> Result<Outcome, Stop> {
         let member = self.member(room, by)?.ok_or_else(|| self.stranger(room))?;
         let seq = seq.min(self.room(room)?.last_seq);
-        if seq > member.last_read {
-            self.store_member(room, by, Member { last_read: seq, ..member })?;
+        if seq <= member.last_read {
+            return Ok(Outcome::Done);
         }
-        Ok(Outcome::Done)
+        self.members.insert((room, by), Some(Member { last_read: seq, ..member }));
+        self.new_marks.insert((room, by), seq);
+        Ok(Outcome::Marked(seq))
     }
 
     // Rooms

@@ -110,6 +110,8 @@ pub(crate) enum Outcome {
     Sent(Box<Message>),
     /// An event took this seq.
     Logged(Seq),
+    /// The read mark has moved to here.
+    Marked(Seq),
     /// It was so already, or it is nothing that the log holds.
     Done,
 }

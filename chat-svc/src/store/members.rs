@@ -89,6 +89,34 @@ pub(crate) fn update(db: &mut Db, room: RoomId, user: UserId, member: &Member) -
     Ok(())
 }
 
+/// Writes down how far these members have read.
+pub(crate) fn store_marks(db: &mut Db, marks: &[((RoomId, UserId), Seq)]) -> QueryResult<()> {
+    match db {
+        Db::Pg(connection) => {
+            use diesel::sql_types::{Array, BigInt, Text};
+            let rooms: Vec<_> = marks.iter().map(|((room, _), _)| room.as_str()).collect();
+            let users: Vec<_> = marks.iter().map(|((_, user), _)| user.as_str()).collect();
+            let seqs: Vec<_> = marks.iter().map(|(_, seq)| seq.0).collect();
+            diesel::sql_query(
+                "UPDATE members SET last_read_seq = new.seq FROM unnest($1, $2, $3) AS new (room, reader, seq) \
+                 WHERE members.room_id = new.room AND members.user_id = new.reader",
+            )
+            .bind::<Array<Text>, _>(rooms)
+            .bind::<Array<Text>, _>(users)
+            .bind::<Array<BigInt>, _>(seqs)
+            .execute(connection)?;
+        }
+        Db::Sqlite(connection) => {
+            for (member, seq) in marks {
+                diesel::update(members::table.find(*member))
+                    .set(members::last_read_seq.eq(seq))
+                    .execute(connection)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn owners_of(db: &mut Db, room: RoomId) -> QueryResult<Vec<UserId>> {
     members::table
         .filter(members::room_id.eq(room).and(members::role.eq(Role::Owner)))

@@ -134,7 +134,7 @@ fn act(
                 let seq = match outcome {
                     Outcome::Sent(message) => Some(message.seq),
                     Outcome::Logged(seq) => Some(seq),
-                    Outcome::Done => None,
+                    Outcome::Marked(_) | Outcome::Done => None,
                 };
                 answer(&socket, id, Done { room: Some(room), seq, ..Done::default() });
             }

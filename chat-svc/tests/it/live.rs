@@ -119,13 +119,33 @@ on_both! {
         at_bob.join(&room).await;
 
         at_bob.post(&json!({ "t": "typing", "room": room })).await;
-        at_bob.post(&json!({ "t": "read", "room": room, "seq": 2 })).await;
+        at_ann.send(&room, "1", "one").await;
+        at_bob.post(&json!({ "t": "read", "room": room, "seq": 3 })).await;
 
         let typing = at_ann.next("typing").await;
         let read = at_ann.next("read").await;
         assert_eq!(typing, json!({ "t": "typing", "room": room, "user": bob.id }));
-        assert_eq!(read, json!({ "t": "read", "room": room, "user": bob.id, "seq": 2 }));
-        assert_eq!(ann.get(&format!("/chat/rooms/{room}")).await.expect(200)["last_seq"], 2);
+        assert_eq!(read, json!({ "t": "read", "room": room, "user": bob.id, "seq": 3 }));
+        assert_eq!(ann.get(&format!("/chat/rooms/{room}")).await.expect(200)["last_seq"], 3);
+    }
+
+    async fn a_read_mark_is_told_when_it_moves_and_never_beyond_the_end_of_the_log(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        bob.join_room(&room).await;
+        let (mut at_ann, mut at_bob) = (ann.connect().await, bob.connect().await);
+        at_ann.join(&room).await;
+        let first = at_ann.send(&room, "1", "one").await["seq"].clone();
+        let last = at_ann.send(&room, "2", "two").await["seq"].clone();
+        for seq in [first.clone(), first.clone(), json!(1_000_000), json!(1)] {
+            at_bob.ask(json!({ "t": "read", "room": room, "seq": seq })).await;
+        }
+
+        assert_eq!(at_ann.next("read").await["seq"], first);
+        assert_eq!(at_ann.next("read").await["seq"], last);
+        assert!(at_ann.hears_no("read").await);
+        let mine = bob.get(&format!("/chat/rooms/{room}")).await.expect(200);
+        assert_eq!(mine["member"]["last_read_seq"], last);
     }
 
     async fn who_comes_and_goes_is_seen_by_those_who_are_there(app) {

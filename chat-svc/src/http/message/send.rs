@@ -56,7 +56,7 @@ pub(crate) async fn send(
     let sent = chat.act(*room, user.user, command).await?;
     match sent {
         Outcome::Sent(message) => Ok(HttpResponse::Created().json(message)),
-        Outcome::Logged(_) | Outcome::Done => {
+        Outcome::Logged(_) | Outcome::Marked(_) | Outcome::Done => {
             Err(Problem::internal(anyhow::anyhow!("a message was sent and none came back")))
         }
     }

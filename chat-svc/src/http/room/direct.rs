@@ -50,7 +50,7 @@ pub(crate) async fn direct(
     let room = chat.room(id, user.user).await?;
     let mut answer = match outcome {
         Outcome::Logged(_) => HttpResponse::Created(),
-        Outcome::Done | Outcome::Sent(_) => HttpResponse::Ok(),
+        Outcome::Done | Outcome::Sent(_) | Outcome::Marked(_) => HttpResponse::Ok(),
     };
     Ok(answer.json(room))
 }
