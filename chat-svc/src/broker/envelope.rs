@@ -51,8 +51,8 @@ pub(super) fn word(origin: Uuid, word: &Word) -> Vec<u8> {
             bytes.push(b'p');
             bytes.extend(frame.as_bytes());
         }
-        Word::Notice { user, frame } => {
-            bytes.push(b'n');
+        Word::Notice { user, frame } | Word::Renamed { user, frame } => {
+            bytes.push(if matches!(word, Word::Notice { .. }) { b'n' } else { b'u' });
             bytes.extend(user.as_str().as_bytes());
             bytes.extend(frame.as_bytes());
         }
@@ -133,6 +133,10 @@ pub(super) fn read(us: Uuid, room: Option<RoomId>, bytes: &[u8]) -> Option<Lette
             let (user, frame) = user(bytes)?;
             Letter::Word(Word::Notice { user, frame: text(frame)? })
         }
+        (b'u', None) => {
+            let (user, frame) = user(bytes)?;
+            Letter::Word(Word::Renamed { user, frame: text(frame)? })
+        }
         _ => return None,
     };
     Some(letter)
@@ -189,8 +193,9 @@ mod tests {
             assert_eq!(read(us, Some(room), &bytes), Some(Letter::Word(said.clone())));
             assert_eq!(read(others, Some(room), &bytes), None);
         }
-        let notice = Word::Notice { user, frame: "{}".into() };
-        assert_eq!(read(us, None, &word(others, &notice)), Some(Letter::Word(notice)));
+        for said in [Word::Notice { user, frame: "{}".into() }, Word::Renamed { user, frame: "{}".into() }] {
+            assert_eq!(read(us, None, &word(others, &said)), Some(Letter::Word(said)));
+        }
         assert_eq!(read(us, None, &pulse(us, 5)), Some(Letter::Pulse(5)));
         assert_eq!(read(us, None, &pulse(others, 5)), None);
     }

@@ -32,6 +32,8 @@ pub(crate) enum Word {
     Passing { room: RoomId, frame: ByteString },
     /// For one user's sockets.
     Notice { user: UserId, frame: ByteString },
+    /// Somebody is called otherwise.
+    Renamed { user: UserId, frame: ByteString },
     /// Somebody follows a room at a replica, or no more.
     Presence { replica: Uuid, room: RoomId, change: Change },
     /// A replica begins to hear of a room, and asks the others who is there.

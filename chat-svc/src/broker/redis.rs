@@ -100,7 +100,7 @@ impl Redis {
             | Word::Passing { room, .. }
             | Word::Presence { room, .. }
             | Word::Present { room, .. } => channel_of(*room),
-            Word::Notice { .. } => EVERYBODY.to_owned(),
+            Word::Notice { .. } | Word::Renamed { .. } => EVERYBODY.to_owned(),
         };
         // Full means that Redis is away or far behind; the others read the database then.
         let _ = self.out.try_send((channel, envelope::word(self.us, word)));

@@ -130,21 +130,14 @@ impl Chat {
         let told = profile.clone();
         let changed =
             self.database.write(move |db| Ok::<_, Refused>(store::profiles::learn(db, &told, at)?)).await?;
-        if changed { self.announce(&profile).await } else { Ok(()) }
+        if changed {
+            self.hub.renamed(profile.id, frame(&view::Renamed { user: &profile }));
+        }
+        Ok(())
     }
 
     pub(crate) async fn rooms_of(&self, user: UserId) -> Result<Vec<RoomId>, Refused> {
         self.database.read(move |db| Ok(store::members::rooms_of(db, user)?)).await
-    }
-
-    /// Tells everybody who shares a room with a user what that user is called now.
-    async fn announce(&self, profile: &Profile) -> Result<(), Refused> {
-        let rooms = self.rooms_of(profile.id).await?;
-        let frame = frame(&view::Renamed { user: profile });
-        for room in rooms {
-            let _ = self.hub.pass(Passing { room, frame: frame.clone() });
-        }
-        Ok(())
     }
 
     /// Sees to it that a user is known who is to be let in somewhere; asks user-svc if need be.

@@ -79,6 +79,10 @@ enum Ask {
         room: RoomId,
         answer: oneshot::Sender<Vec<UserId>>,
     },
+    Renamed {
+        user: UserId,
+        frame: ByteString,
+    },
 }
 
 /// Something of this moment: seen by who is there, kept nowhere.
@@ -135,6 +139,11 @@ impl Hub {
         let (answer, answered) = oneshot::channel();
         let _ = self.asks.send(Ask::Present { room, answer });
         answered.await.unwrap_or_default()
+    }
+
+    /// Tells all who follow a room that shows this user's name, on all replicas, what it is now.
+    pub(crate) fn renamed(&self, user: UserId, frame: ByteString) {
+        let _ = self.asks.send(Ask::Renamed { user, frame });
     }
 
     /// Passes something on to all who follow it now, on all replicas; says whether there was place for it.

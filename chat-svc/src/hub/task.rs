@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytestring::ByteString;
 use irongate_shared::{
     db::{Database, DbError},
     id::UserId,
@@ -89,9 +90,23 @@ enum Opening {
 
 /// What readings found.
 enum Read {
-    End { room: RoomId, end: Result<Option<Seq>, Refused> },
-    Events { room: RoomId, events: Result<Vec<Event>, DbError> },
-    Ends { asked: Vec<RoomId>, ends: Result<Vec<(RoomId, Seq)>, DbError> },
+    End {
+        room: RoomId,
+        end: Result<Option<Seq>, Refused>,
+    },
+    Events {
+        room: RoomId,
+        events: Result<Vec<Event>, DbError>,
+    },
+    /// Which rooms show a name that has changed.
+    Showing {
+        rooms: Vec<RoomId>,
+        frame: ByteString,
+    },
+    Ends {
+        asked: Vec<RoomId>,
+        ends: Result<Vec<(RoomId, Seq)>, DbError>,
+    },
 }
 
 /// The hub's task; [`Task::run`] it once.
@@ -101,7 +116,7 @@ pub(crate) struct Task {
     news: mpsc::Receiver<News>,
     heard: mpsc::Receiver<Heard>,
     read: mpsc::UnboundedReceiver<Read>,
-    /// Where spawned readings report; one per room at most, and one for the ends.
+    /// Where spawned readings report; one per room at most, one for the ends, and those for new names.
     report: mpsc::UnboundedSender<Read>,
     broker: Broker,
     link: Link,
@@ -205,6 +220,7 @@ impl Task {
             Heard::Word(Word::Notice { user, frame }) => {
                 self.tell_everybody(&Delivery::Notice { user, frame }).await;
             }
+            Heard::Word(Word::Renamed { user, frame }) => self.rename(user, frame),
             Heard::Word(Word::Presence { replica, room, change }) => {
                 let Some(watched) = self.rooms.get_mut(&room) else { return };
                 let news = watched.presence.told(replica, &change, Instant::now());
@@ -266,6 +282,10 @@ impl Task {
                 let _ = answer
                     .send(self.rooms.get(&room).map(|watched| crowd(&watched.presence)).unwrap_or_default());
             }
+            Ask::Renamed { user, frame } => {
+                self.broker.publish(&Word::Renamed { user, frame: frame.clone() });
+                self.rename(user, frame);
+            }
             Ask::Unwatch { worker, room } => {
                 if let Some(watched) = self.rooms.get_mut(&room) {
                     watched.workers.retain(|other| *other != worker);
@@ -324,6 +344,11 @@ impl Task {
                         tracing::debug!(reason = %why, "missing events could not be read");
                         self.check(room, PATIENCE * 10);
                     }
+                }
+            }
+            Read::Showing { rooms, frame } => {
+                for room in rooms {
+                    self.tell_watchers(room, &Delivery::Passing { room, frame: frame.clone() }).await;
                 }
             }
             Read::Ends { asked, ends } => {
@@ -503,6 +528,29 @@ impl Task {
                 broker.unsubscribe(*room);
             }
             stays
+        });
+    }
+
+    /// Looks where a name is shown that has changed. Of all rooms only those matter that somebody follows here.
+    fn rename(&self, user: UserId, frame: ByteString) {
+        let watched: Vec<_> = self.rooms.keys().copied().collect();
+        let (database, report) = (self.database.clone(), self.report.clone());
+        tokio::spawn(async move {
+            let showing = database
+                .read(move |db| {
+                    let mut showing = Vec::new();
+                    for page in watched.chunks(TAIL_PAGE) {
+                        showing.extend(store::rooms::that_show(db, user, page)?);
+                    }
+                    Ok::<_, DbError>(showing)
+                })
+                .await;
+            match showing {
+                Ok(rooms) => {
+                    let _ = report.send(Read::Showing { rooms, frame });
+                }
+                Err(why) => tracing::warn!(reason = %why, "a new name could not be told"),
+            }
         });
     }
 

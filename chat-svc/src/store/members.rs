@@ -169,12 +169,11 @@ pub(crate) fn peer_of(db: &mut Db, room: RoomId, user: UserId) -> QueryResult<Op
         .optional()
 }
 
-/// The rooms that a user is in, the newest first.
+/// All rooms that a user is in, the newest first.
 pub(crate) fn rooms_of(db: &mut Db, user: UserId) -> QueryResult<Vec<RoomId>> {
     members::table
         .filter(members::user_id.eq(user))
         .order(members::room_id.desc())
-        .limit(500)
         .select(members::room_id)
         .load(db)
 }

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use irongate_shared::{clock::Timestamp, db::Db, id::UserId};
 
-use super::schema::{members, rooms};
+use super::schema::{members, messages, rooms};
 use crate::room::{Kind, Member, Role, Room, RoomId, Seq};
 
 #[derive(Queryable, Selectable)]
@@ -125,6 +125,18 @@ pub(crate) fn delete(db: &mut Db, id: RoomId) -> QueryResult<()> {
 /// Where the logs of these rooms end; rooms that are gone are not among them.
 pub(crate) fn ends_of(db: &mut Db, ids: &[RoomId]) -> QueryResult<Vec<(RoomId, Seq)>> {
     rooms::table.filter(rooms::id.eq_any(ids)).select((rooms::id, rooms::last_seq)).load(db)
+}
+
+/// Which of these rooms show this user's name: as a member's, or over a message.
+pub(crate) fn that_show(db: &mut Db, user: UserId, ids: &[RoomId]) -> QueryResult<Vec<RoomId>> {
+    use diesel::dsl::exists;
+    let member = members::table.filter(members::room_id.eq(rooms::id).and(members::user_id.eq(user)));
+    let wrote = messages::table.filter(messages::room_id.eq(rooms::id).and(messages::sender_id.eq(user)));
+    rooms::table
+        .filter(rooms::id.eq_any(ids))
+        .filter(exists(member).or(exists(wrote)))
+        .select(rooms::id)
+        .load(db)
 }
 
 /// A page of the rooms that a user is in, the newest room first, before the room `after` in that order.

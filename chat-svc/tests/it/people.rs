@@ -27,6 +27,26 @@ on_both! {
 }
 
 on_both! {
+    async fn a_new_name_reaches_those_who_read_what_was_written_under_the_old_one(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        let other = ann.create_room("public", "Elsewhere").await;
+        bob.join_room(&room).await;
+        bob.send(&room, "I was here").await;
+        bob.delete(&format!("/chat/rooms/{room}/members/me")).await.expect(204);
+        let mut at_ann = ann.connect().await;
+        at_ann.join(&room).await;
+        at_ann.join(&other).await;
+
+        let renamed = app.token(bob.id, bob.session, "bob", "Robert", Duration::from_secs(600));
+        User { token: renamed, ..bob.clone() }.connect().await;
+
+        assert_eq!(at_ann.next("user").await["user"]["display_name"], "Robert");
+        assert!(at_ann.hears_no("user").await);
+    }
+}
+
+on_both! {
     async fn what_user_svc_tells_is_so_in_every_open_window(app) {
         let (ann, bob) = (app.user("ann"), app.user("bob"));
         let room = ann.create_room("public", "Garden").await;
