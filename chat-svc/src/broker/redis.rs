@@ -1,8 +1,8 @@
 //! Redis as the broker: classic pub/sub, one channel a room.
 //!
 //! Two tasks. The publisher sends what is queued in pipelines. The listener owns the subscriptions: it knows that it
-//! hears by hearing itself (a pulse every second, published like everything else), so a Redis that accepts and stalls
-//! counts as away as much as one that refuses.
+//! hears by hearing itself (a pulse several times a second, published like everything else), so a Redis that accepts
+//! and stalls counts as away as much as one that refuses.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -35,9 +35,13 @@ const PIPELINE: usize = 512;
 /// How long any answer of Redis may take.
 const WAIT: Duration = Duration::from_millis(1_000);
 
-const PULSE: Duration = Duration::from_millis(500);
+const PULSE: Duration = Duration::from_millis(150);
 
-/// Without a pulse for so long nothing is heard.
+/// Without a pulse for so long the database is asked, to be sure: whoever was removed from a room at another replica
+/// must hear no more after a second. A busy Redis is that slow now and then, and nobody needs to know.
+const DOUBT: Duration = Duration::from_millis(450);
+
+/// Without a pulse for so long Redis is said to be away.
 const SILENCE: Duration = Duration::from_millis(1_500);
 
 /// Without a pulse for so long the connection is given up for a new one.
@@ -80,6 +84,7 @@ impl Redis {
             tell,
             metrics: metrics.clone(),
             up: false,
+            trusted: false,
             heard: Instant::now(),
             beat: 0,
         };
@@ -166,7 +171,10 @@ struct Listener {
     rooms: HashSet<RoomId>,
     tell: mpsc::Sender<Heard>,
     metrics: Metrics,
+    /// Whether operators are told that Redis carries events.
     up: bool,
+    /// Whether the hub relies on what it hears.
+    trusted: bool,
     /// When the last pulse came back.
     heard: Instant,
     beat: u64,
@@ -252,6 +260,9 @@ impl Listener {
                     if silence > DEAD {
                         return Over::Lost;
                     }
+                    if silence > DOUBT {
+                        self.distrust().await;
+                    }
                     if silence > SILENCE {
                         self.went_down().await;
                     }
@@ -266,7 +277,7 @@ impl Listener {
             Order::Subscribe(room, done) => {
                 self.rooms.insert(room);
                 // A Redis that stalls must not hold up joins: the room's end is polled until it is back.
-                let done = self.up.then_some(done);
+                let done = self.trusted.then_some(done);
                 tokio::spawn(async move {
                     let subscribed: Result<Result<(), RedisError>, _> =
                         timeout(WAIT, sink.subscribe(channel_of(room))).await;
@@ -296,23 +307,33 @@ impl Listener {
             }
             Some(Letter::Pulse(beat)) if beat == self.beat => {
                 self.heard = Instant::now();
+                if !self.trusted {
+                    self.trusted = true;
+                    let _ = self.tell.send(Heard::Up).await;
+                }
                 if !self.up {
                     self.up = true;
                     self.metrics.broker_up.set(1);
                     tracing::info!("Redis carries events");
-                    let _ = self.tell.send(Heard::Up).await;
                 }
             }
             Some(Letter::Pulse(_)) | None => {}
         }
     }
 
+    async fn distrust(&mut self) {
+        if self.trusted {
+            self.trusted = false;
+            let _ = self.tell.send(Heard::Down).await;
+        }
+    }
+
     async fn went_down(&mut self) {
+        self.distrust().await;
         if self.up {
             self.up = false;
             self.metrics.broker_up.set(0);
             tracing::warn!("Redis carries no events; the database is asked instead");
-            let _ = self.tell.send(Heard::Down).await;
         }
     }
 }

@@ -79,6 +79,31 @@ async fn without_redis_chat_goes_on_and_nothing_is_doubled_when_it_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_removed_at_another_replica_hears_no_more_within_a_second_even_if_redis_stands_still() {
+    let cluster = Cluster::start(2).await;
+    let ann = cluster.user(0, "ann");
+    let room = ann.create_room("public", "Garden").await;
+    let mut quickest = Duration::MAX;
+
+    // The best of three, for machines that do other things too.
+    for name in ["bob", "cid", "dan"] {
+        let user = cluster.user(1, name);
+        user.join_room(&room).await;
+        let mut socket = user.connect().await;
+        socket.join(&room).await;
+        cluster.redis_is(1, "ok").await;
+        cluster.redis.pause();
+        let removed = Instant::now();
+        ann.delete(&format!("/chat/rooms/{room}/members/{}", user.id)).await.expect(204);
+        assert_eq!(socket.next("left").await["why"], "kick");
+        quickest = quickest.min(removed.elapsed());
+        cluster.redis.resume();
+    }
+
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_moves_from_a_stopping_replica_to_another_without_a_gap() {
     let mut cluster = Cluster::start(2).await;
     let (ann, bob) = (cluster.user(1, "ann"), cluster.user(0, "bob"));
