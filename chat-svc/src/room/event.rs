@@ -160,6 +160,9 @@ pub(crate) struct Change<'a> {
     pub user: Option<&'a Profile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<&'a str>,
+    /// Mutes: when it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,6 +222,7 @@ impl Entry {
             change: None,
             user: None,
             role: None,
+            until: None,
             name: None,
             topic: None,
         };
@@ -249,7 +253,10 @@ impl Entry {
             | EventKind::Muted
             | EventKind::Unmuted => {
                 change.change = Some(self.kind);
-                change.role = self.detail.as_deref();
+                match self.kind {
+                    EventKind::Muted => change.until = self.detail.as_deref(),
+                    _ => change.role = self.detail.as_deref(),
+                }
                 frame(&Frame::Member(change))
             }
         };
