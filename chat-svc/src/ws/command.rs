@@ -98,6 +98,10 @@ fn obey(worker: &Rc<Worker>, socket: &Rc<Socket>, id: Option<u32>, asked: Asked)
             let emoji = Emoji::parse(&emoji).map_err(|why| why.refused("emoji"));
             act(worker, socket, id, room, emoji.map(|emoji| Command::React { seq, emoji, on }))
         }
+        Asked::Ping {} => {
+            answer(socket, id, Done::default());
+            None
+        }
         Asked::Read { room, seq } => act(worker, socket, id, room, Ok(Command::Read { seq })),
         Asked::Hist { room, before, after, limit } => Some(Box::pin(history(
             Rc::clone(worker),

@@ -65,6 +65,8 @@ pub(super) enum Asked {
     Auth {
         token: String,
     },
+    /// Nothing but a sign of life: a page's script can send no ping of WebSocket's own.
+    Ping {},
 }
 
 /// A client's frame: what it asks, and the id that the answer carries.
@@ -105,6 +107,7 @@ impl Asked {
             Self::Typing { .. } => "typing",
             Self::Hist { .. } => "hist",
             Self::Auth { .. } => "auth",
+            Self::Ping {} => "ping",
         }
     }
 }

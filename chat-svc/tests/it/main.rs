@@ -10,6 +10,7 @@
 //! - `lossless`: tries to prove that something is lost
 //! - `hostile`: clients that misbehave
 //! - `conformance`: the Autobahn cases
+//! - `javascript`: the client of static/app/net, in node
 //! - `service`: health, documents, start and stop
 //!
 //! [`support`] starts the service in this process and speaks to it.

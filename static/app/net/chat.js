@@ -1,20 +1,22 @@
 /**
  * The chat client: one WebSocket, kept alive, speaking the protocol of docs/chat-protocol.md. It knows nothing of this
- * application and can be lifted out as it is:
+ * application and can be lifted out as it is, with `outgoing.js` beside it:
  *
- *     const chat = new ChatClient({ url: 'wss://host/chat/ws', token: ({ fresh }) => … });
- *     chat.addEventListener('event', ({ detail }) => …);   // messages, edits, …: each once, in order, per room
+ *     const chat = new ChatClient({ url: 'wss://host/chat/ws', token: ({ fresh }) => …, storage: sessionStorage });
+ *     chat.addEventListener('event', ({ detail }) => …);     // messages, edits, …: each once, in order, per room
+ *     chat.addEventListener('outgoing', ({ detail }) => …);  // what this user wrote, shown before the server has it
  *     chat.join(room, { after: lastSeqSeen });
  *     chat.start();
- *     const { seq } = await chat.send(room, { cid: crypto.randomUUID(), body: 'hi' });
+ *     chat.post(room, { body: 'hi' });                       // or, to wait for it: await chat.send(room, { cid, body })
  *
  * What it promises: every durable event of a joined room is dispatched exactly once, in the order of its `seq`, across
  * any number of reconnects. A command (send, edit, …) is repeated until the server has answered it; `cid` makes the
- * repetition harmless.
+ * repetition harmless. Messages stand in a room in the order in which they were sent, whatever the server asked to wait.
  *
  * Events, each a `CustomEvent`:
  *   `status`     {@link Status} changed
  *   `event`      a durable frame: `msg`, `edit`, `del`, `react`, `member`, `room`
+ *   `outgoing`   a message of {@link ChatClient.post} changed: `sending`, `failed`, or `sent`, right after its `event`
  *   `signal`     a passing frame: `typing`, `pres`, `read`, `notify`, `user`, and whatever a newer server sends
  *   `users`      profiles by id, as far as the server told them
  *   `joined`     the answer to a join: `{room, last, you, …}`
@@ -22,7 +24,10 @@
  *   `left`       this user is no longer in the room: `{room, why}`
  */
 
+import { OutgoingMessages } from './outgoing.js';
+
 /**
+ * @typedef {import('./outgoing.js').Outgoing} Outgoing
  * @typedef {{phase: 'idle' | 'connecting' | 'online' | 'waiting' | 'stopped', retryAt?: number, code?: number}} Status
  * @typedef {{t: string, room?: string, seq?: number, [key: string]: any}} Frame
  * @typedef {{after: number | undefined, joining: boolean}} Subscription
@@ -40,13 +45,15 @@ const STEADY_MS = 60_000;
 const HELLO_MS = 10_000;
 /** With an answer due, silence for this long means a dead connection; without, heartbeats alone can tell. */
 const ANSWER_MS = 10_000;
+/** The same, when somebody looks at the page again: a machine that slept may have a connection that is long gone. */
+const PROBE_MS = 3_000;
 
 /** Close codes after which trying again would only repeat the refusal. */
-const FINAL = new Set([4400, 4403, 4409]);
+const FINAL = new Set([4400, 4403]);
 const TOKEN_EXPIRED = 4401;
 
 /** `err` codes that ask for patience instead of saying no. */
-const PASSING = new Set(['rate_limited', 'overloaded', 'unavailable', 'draining']);
+const PASSING = new Set(['rate_limited', 'overloaded', 'unavailable']);
 
 export class ChatError extends Error {
   /** @param {string} code @param {string} message */
@@ -74,6 +81,14 @@ export class ChatClient extends EventTarget {
   #outbox = new Set();
   /** The same commands and the joins, by the request id they went out under on this connection. @type {Map<number, Command>} */
   #asked = new Map();
+  /** What was posted and does not stand in its room yet. */
+  #outgoing;
+  /** How far rooms were read, where the server may not know it yet. @type {Map<string, number>} */
+  #marks = new Map();
+  /** Rooms whose mark is on its way: a newer one waits for its answer. @type {Set<string>} */
+  #marking = new Set();
+  /** Who this is, as the server greets. */
+  #user = '';
   #nextId = 1;
   #attempts = 0;
   /** Handshakes in a row that never reached `hello`. */
@@ -92,10 +107,12 @@ export class ChatClient extends EventTarget {
    * @param {string} options.url
    * @param {(options: {fresh: boolean}) => Promise<string>} options.token a valid access token; `fresh` asks for
    *   another one than the last. A rejection with `isPassing` is tried again later, any other stops the client.
+   * @param {Storage} [options.storage] keeps what was posted over a reload of the page
    * @param {() => number} [options.random] for tests
    */
-  constructor({ url, token, random = Math.random }) {
+  constructor({ url, token, storage, random = Math.random }) {
     super();
+    this.#outgoing = new OutgoingMessages(storage);
     this.#url = url;
     this.#token = token;
     this.#random = random;
@@ -112,12 +129,17 @@ export class ChatClient extends EventTarget {
     this.#disconnect(1000);
     for (const command of this.#outbox) command.reject(new ChatError('stopped', 'The connection was closed.'));
     this.#outbox.clear();
+    this.#outgoing.clear();
+    this.#marks.clear();
     this.#rooms.clear();
   }
 
-  /** The network may be back, or somebody looks at the page again: do not wait out the backoff. */
+  /** The network may be back, or somebody looks at the page again: do not wait out the backoff, nor trust the silence. */
   wake() {
-    if (this.status.phase === 'waiting') this.#connect(false);
+    if (this.status.phase === 'waiting') return void this.#connect(false);
+    if (!this.#open) return;
+    this.#ask({ t: 'ping' }).catch(() => {});
+    this.#expectWord(PROBE_MS);
   }
 
   /** Hands a renewed token to the open connection. @param {string} token */
@@ -147,6 +169,38 @@ export class ChatClient extends EventTarget {
     return this.#rooms.get(room)?.after;
   }
 
+  /**
+   * Writes a message that shows at once: it is told of by `outgoing` now, and whenever something becomes of it.
+   * @param {string} room
+   * @param {{body: string, reply_to?: number | null, attachments?: Outgoing['attachments'], cid?: string}} message
+   * @returns {Outgoing}
+   */
+  post(room, { body, reply_to = null, attachments = [], cid = crypto.randomUUID() }) {
+    const message = this.#outgoing.put({ room, cid, body, reply_to, attachments, ts: new Date().toISOString(), state: 'sending' });
+    this.#emit('outgoing', message);
+    this.#deliver(message);
+    return message;
+  }
+
+  /** What was posted to the room and does not stand there yet, oldest first. @param {string} room */
+  outgoing(room) {
+    return this.#outgoing.of(room);
+  }
+
+  /** Sends again what failed. @param {string} cid */
+  retry(cid) {
+    const failed = this.#outgoing.get(cid);
+    if (failed?.state !== 'failed') return;
+    // Behind what was written since: the page shows it there too.
+    this.#outgoing.remove(cid);
+    this.post(failed.room, failed);
+  }
+
+  /** Forgets what failed. @param {string} cid */
+  discard(cid) {
+    if (this.#outgoing.get(cid)?.state === 'failed') this.#outgoing.remove(cid);
+  }
+
   /** @param {string} room @param {{cid: string, body: string, reply_to?: number | null, attachments?: string[]}} message `attachments`: ids of uploads */
   send(room, { cid, body, reply_to, attachments }) {
     return this.#command({ t: 'send', room, cid, body, ...(reply_to ? { reply_to } : {}), ...(attachments?.length ? { attachments } : {}) });
@@ -167,9 +221,11 @@ export class ChatClient extends EventTarget {
     return this.#command({ t: 'react', room, seq, emoji, on });
   }
 
-  /** @param {string} room @param {number} seq */
+  /** Everything up to `seq` was read. Told when there is a connection; the newest says it all. @param {string} room @param {number} seq */
   read(room, seq) {
-    this.#post({ t: 'read', room, seq });
+    if (seq <= (this.#marks.get(room) ?? 0)) return;
+    this.#marks.set(room, seq);
+    if (this.#open) this.#mark(room);
   }
 
   /** @param {string} room */
@@ -221,9 +277,7 @@ export class ChatClient extends EventTarget {
       case 'hb': return;
       case 'bye': this.#askedToWait = frame.retry_ms ?? -1; return;
       case 'reset': return this.#reset(frame);
-      case 'left':
-        this.#rooms.delete(/** @type {string} */ (frame.room));
-        return this.#emit('left', frame);
+      case 'left': return this.#left(/** @type {string} */ (frame.room), frame);
       default:
         if (frame.seq !== undefined && frame.room && frame.t !== 'read') this.#durable(frame);
         else this.#emit('signal', frame);
@@ -233,11 +287,17 @@ export class ChatClient extends EventTarget {
   /** @param {Frame} hello */
   #welcomed(hello) {
     this.#open = true;
+    this.#user = hello.user;
     this.#openedAt = Date.now();
     this.#refused = 0;
     this.#heartbeat = hello.hb ?? this.#heartbeat;
     for (const [room, subscription] of this.#rooms) this.#subscribe(room, subscription);
-    for (const command of this.#outbox) this.#dispatch(command);
+    for (const message of this.#outgoing.takeUp(hello.user)) {
+      this.#emit('outgoing', message);
+      if (message.state === 'sending') this.#deliver(message);
+    }
+    for (const command of this.#outbox) this.#dispatchInTurn(command);
+    for (const room of this.#marks.keys()) this.#mark(room);
     this.#become({ phase: 'online' });
   }
 
@@ -264,8 +324,7 @@ export class ChatClient extends EventTarget {
   }
 
   /** Gives the server time for its next word, from now on. */
-  #expectWord() {
-    const ms = !this.#open ? HELLO_MS : this.#asked.size ? ANSWER_MS : 2 * this.#heartbeat + 5_000;
+  #expectWord(ms = !this.#open ? HELLO_MS : this.#asked.size ? ANSWER_MS : 2 * this.#heartbeat + 5_000) {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
       // A dead network answers no close frame either, so waiting for `onclose` could take minutes.
@@ -288,6 +347,7 @@ export class ChatClient extends EventTarget {
     this.#socket = null;
     this.#open = false;
     this.#asked.clear();
+    this.#marking.clear();
     for (const subscription of this.#rooms.values()) subscription.joining = false;
   }
 
@@ -309,10 +369,16 @@ export class ChatClient extends EventTarget {
       reject: (error) => {
         subscription.joining = false;
         if (this.#rooms.get(room) !== subscription) return;
-        this.#rooms.delete(room);
-        this.#emit('left', { room, why: /** @type {ChatError} */ (error).code });
+        this.#left(room, { room, why: /** @type {ChatError} */ (error).code });
       },
     });
+  }
+
+  /** @param {string} room @param {{room?: string, [key: string]: any}} left */
+  #left(room, left) {
+    this.#rooms.delete(room);
+    this.#marks.delete(room);
+    this.#emit('left', left);
   }
 
   /** @param {Frame} frame */
@@ -324,6 +390,7 @@ export class ChatClient extends EventTarget {
     if (seq > subscription.after + 1) return this.#subscribe(room, subscription);
     subscription.after = seq;
     this.#emit('event', frame);
+    if (frame.t === 'msg' && frame.from === this.#user) this.#sent(frame.cid, seq);
   }
 
   /** @param {Frame} frame */
@@ -332,6 +399,35 @@ export class ChatClient extends EventTarget {
     if (!subscription) return;
     subscription.after = frame.last;
     this.#emit('reset', frame);
+    // Among what is not replayed, and on the page that is loaded instead.
+    for (const { cid, seq } of this.#outgoing.of(/** @type {string} */ (frame.room))) {
+      if (seq && seq <= frame.last) this.#sent(cid, seq);
+    }
+  }
+
+  // Messages that show before the server has them
+
+  /** @param {Outgoing} message */
+  #deliver({ room, cid, body, reply_to, attachments }) {
+    this.send(room, { cid, body, reply_to, attachments: attachments.map(({ id }) => id) }).then(
+      (ok) => {
+        const seq = /** @type {number} */ (ok.seq);
+        const position = this.position(room);
+        // Where the room is followed, the message itself may still be on its way.
+        if (position === undefined || position >= seq) this.#sent(cid, seq);
+        else this.#outgoing.change(cid, { seq });
+      },
+      ({ code, message: reason }) => {
+        const failed = this.#outgoing.change(cid, { state: 'failed', code, reason });
+        if (failed) this.#emit('outgoing', failed);
+      },
+    );
+  }
+
+  /** @param {string} cid @param {number} seq */
+  #sent(cid, seq) {
+    const message = this.#outgoing.remove(cid);
+    if (message) this.#emit('outgoing', { ...message, seq, state: 'sent' });
   }
 
   // Questions and answers
@@ -341,8 +437,42 @@ export class ChatClient extends EventTarget {
     return new Promise((resolve, reject) => {
       const command = { frame, resolve, reject };
       this.#outbox.add(command);
-      if (this.#open) this.#dispatch(command);
+      if (this.#open) this.#dispatchInTurn(command);
     });
+  }
+
+  /**
+   * Messages of one room go out one after the other, each when the one before has its answer: one that is asked to wait
+   * must not be overtaken. A round trip each is less than what the server's own pace costs.
+   * @param {Command} command
+   */
+  #dispatchInTurn(command) {
+    if (command.frame.t !== 'send' || this.#firstSend(command.frame.room) === command) this.#dispatch(command);
+  }
+
+  /** The first message for the room that has no answer. @param {string | undefined} room */
+  #firstSend(room) {
+    for (const command of this.#outbox) if (command.frame.t === 'send' && command.frame.room === room) return command;
+  }
+
+  /** @param {Command} command */
+  #finish(command) {
+    if (!this.#outbox.delete(command) || command.frame.t !== 'send') return;
+    const next = this.#firstSend(command.frame.room);
+    if (next) this.#dispatch(next);
+  }
+
+  /** Tells how far a room was read, unless that is being told. @param {string} room */
+  #mark(room) {
+    const seq = this.#marks.get(room);
+    if (seq === undefined || this.#marking.has(room)) return;
+    this.#marking.add(room);
+    const answered = () => {
+      this.#marking.delete(room);
+      if (this.#marks.get(room) === seq) this.#marks.delete(room);
+      else this.#mark(room);
+    };
+    this.#dispatch({ frame: { t: 'read', room, seq }, resolve: answered, reject: answered });
   }
 
   /** Something about this connection alone: forgotten when it closes. @param {Frame} frame @returns {Promise<Frame>} */
@@ -368,7 +498,7 @@ export class ChatClient extends EventTarget {
     const command = this.#asked.get(ok.id);
     if (!command) return;
     this.#asked.delete(ok.id);
-    this.#outbox.delete(command);
+    this.#finish(command);
     command.resolve(ok);
   }
 
@@ -383,7 +513,7 @@ export class ChatClient extends EventTarget {
       setTimeout(() => { if (socket === this.#socket && this.#open) this.#dispatch(command); }, delay);
       return;
     }
-    this.#outbox.delete(command);
+    this.#finish(command);
     command.reject(new ChatError(err.code, err.msg ?? 'The server refused that.'));
   }
 

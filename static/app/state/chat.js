@@ -36,6 +36,7 @@ export const removal = signal(null);
 const client = new ChatClient({
   url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/chat/ws`,
   token: ({ fresh }) => api.session.token({ fresh }),
+  storage: sessionStorage,
 });
 
 /** Connects while somebody is signed in; call once. */
@@ -92,6 +93,8 @@ function follow(summary) {
   if (summary.peer) meet(summary.peer);
   const room = know(summary);
   client.join(room.id, { after: summary.last_seq });
+  // What an earlier page of this tab had not got through.
+  for (const message of client.outgoing(room.id)) showOutgoing(room, message);
   if (summary.kind === 'dm' && !summary.peer && !room.members.value) loadMembers(room).catch(() => {});
   return room;
 }
@@ -123,6 +126,11 @@ on('event', (frame) => {
   if (frame.t === 'msg') heard(room, frame);
   else if (frame.t === 'member') membersChanged(room, frame);
   else if (frame.t === 'room') refreshRoom(room).catch(() => {});
+});
+
+on('outgoing', (message) => {
+  const room = rooms.value.get(message.room);
+  if (room) showOutgoing(room, message);
 });
 
 on('joined', ({ room: id }) => {
@@ -301,19 +309,28 @@ export function markRead(room) {
 
 /** @param {Room} room @param {string} body @param {number | null} replyTo @param {api.Attachment[]} [attachments] uploaded before */
 export function send(room, body, replyTo, attachments = []) {
-  deliver(room, { cid: crypto.randomUUID(), body, reply_to: replyTo, attachments });
+  client.post(room.id, { body, reply_to: replyTo, attachments });
 }
 
-/** @param {Room} room @param {import('./timeline.js').Unconfirmed} message */
-export const resend = (room, message) => deliver(room, message);
-
-/** @param {Room} room @param {{cid: string, body: string | null, reply_to: number | null, attachments?: api.Attachment[]}} message */
-function deliver(room, { cid, body, reply_to, attachments = [] }) {
+/** Shows what was written before the server has it. @param {Room} room @param {import('../net/outgoing.js').Outgoing} message */
+function showOutgoing(room, { cid, ts, body, reply_to, attachments, state, reason }) {
+  // The message itself has come, and taken the place of this one.
+  if (state === 'sent') return room.timeline.discard(cid);
   room.timeline.expect({
-    room: room.id, seq: 0, from: myId.value, cid, ts: new Date().toISOString(), body, reply_to, attachments, state: 'sending',
+    room: room.id, seq: 0, from: myId.value, cid, ts, body, reply_to, attachments: /** @type {api.Attachment[]} */ (attachments), state, reason,
   });
-  // The message itself comes back as an event and takes the place of this one; the answer only matters when it is no.
-  client.send(room.id, { cid, body: body ?? '', reply_to, attachments: attachments.map(({ id }) => id) }).catch((error) => room.timeline.refuse(cid, error.message));
+}
+
+/** Sends again what failed, behind what was written since. @param {Room} room @param {import('./timeline.js').Unconfirmed} message */
+export function resend(room, { cid }) {
+  room.timeline.discard(cid);
+  client.retry(cid);
+}
+
+/** Forgets what failed. @param {Room} room @param {import('./timeline.js').Unconfirmed} message */
+export function discard(room, { cid }) {
+  client.discard(cid);
+  room.timeline.discard(cid);
 }
 
 /** @param {Room} room @param {number} seq @param {string} body */

@@ -73,16 +73,11 @@ export class Timeline {
     else if (changes(frame)) this.#replace(frame.ref, (message) => changed(message, frame));
   }
 
-  /** Shows a message before the server has it. @param {Unconfirmed} message */
+  /** Shows a message before the server has it, or what became of it since. @param {Unconfirmed} message */
   expect(message) {
     const { unconfirmed } = this.stretch.value;
-    this.#change({ unconfirmed: [...unconfirmed.filter(({ cid }) => cid !== message.cid), message] });
-  }
-
-  /** @param {string} cid @param {string} reason */
-  refuse(cid, reason) {
-    const { unconfirmed } = this.stretch.value;
-    this.#change({ unconfirmed: unconfirmed.map((message) => (message.cid === cid ? { ...message, state: 'failed', reason } : message)) });
+    const known = unconfirmed.findIndex(({ cid }) => cid === message.cid);
+    this.#change({ unconfirmed: known < 0 ? [...unconfirmed, message] : unconfirmed.with(known, message) });
   }
 
   /** @param {string} cid */

@@ -13,6 +13,8 @@ pub(crate) struct Cluster {
     pub(crate) redis: Redis,
     /// Whether replicas are told of it.
     with_redis: bool,
+    /// Settings of the replicas besides.
+    limits: &'static [(&'static str, &'static str)],
     pub(crate) replicas: Vec<Replica>,
     stage: Stage,
 }
@@ -32,22 +34,39 @@ impl Deref for Cluster {
     }
 }
 
+/// Tests are in a hurry.
+const GENEROUS: &[(&str, &str)] = &[
+    ("IRONGATE_CHAT__LIMITS__FRAMES_PER_SECOND", "10000"),
+    ("IRONGATE_CHAT__LIMITS__MESSAGES_PER_SECOND", "10000"),
+    ("IRONGATE_CHAT__LIMITS__SOCKETS_PER_USER", "1000"),
+];
+
 impl Cluster {
     pub(crate) async fn start(replicas: usize) -> Self {
-        Self::start_over(Stage::set(Backend::Postgres).await, replicas, true).await
+        Self::start_over(Stage::set(Backend::Postgres).await, replicas, true, GENEROUS).await
+    }
+
+    /// With the limits that users meet.
+    pub(crate) async fn start_as_shipped(replicas: usize) -> Self {
+        Self::start_over(Stage::set(Backend::Postgres).await, replicas, true, &[]).await
     }
 
     /// Over a PostgreSQL of its own, which a test may restart.
     pub(crate) async fn start_alone(replicas: usize) -> Self {
-        Self::start_over(Stage::set(Backend::OwnPostgres).await, replicas, true).await
+        Self::start_over(Stage::set(Backend::OwnPostgres).await, replicas, true, GENEROUS).await
     }
 
     /// One process over SQLite, without Redis.
     pub(crate) async fn start_on_sqlite() -> Self {
-        Self::start_over(Stage::set(Backend::Sqlite).await, 1, false).await
+        Self::start_over(Stage::set(Backend::Sqlite).await, 1, false, GENEROUS).await
     }
 
-    async fn start_over(stage: Stage, replicas: usize, with_redis: bool) -> Self {
+    async fn start_over(
+        stage: Stage,
+        replicas: usize,
+        with_redis: bool,
+        limits: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let redis = tokio::task::spawn_blocking(Redis::start).await.expect("Redis");
         let replicas = (0..replicas)
             .map(|_| {
@@ -55,7 +74,7 @@ impl Cluster {
                 Replica { base: format!("http://127.0.0.1:{port}"), port, process: None }
             })
             .collect();
-        let mut cluster = Self { redis, with_redis, replicas, stage };
+        let mut cluster = Self { redis, with_redis, limits, replicas, stage };
         for number in 0..cluster.replicas.len() {
             cluster.start_replica(number);
         }
@@ -78,9 +97,7 @@ impl Cluster {
             .env("IRONGATE_CHAT__METRICS", "off")
             .env("IRONGATE_CHAT__WORKERS", "1")
             .env("IRONGATE_CHAT__WRITE_LANES", "2")
-            .env("IRONGATE_CHAT__LIMITS__FRAMES_PER_SECOND", "10000")
-            .env("IRONGATE_CHAT__LIMITS__MESSAGES_PER_SECOND", "10000")
-            .env("IRONGATE_CHAT__LIMITS__SOCKETS_PER_USER", "1000")
+            .envs(self.limits.iter().copied())
             .env("RUST_LOG", "error")
             .stdin(Stdio::null())
             .spawn()

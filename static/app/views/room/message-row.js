@@ -2,7 +2,7 @@
 import { Component } from 'preact';
 import { html } from '../../html.js';
 import { withQuery } from '../../router.js';
-import { remove, resend, toggleReaction } from '../../state/chat.js';
+import { discard, remove, resend, toggleReaction } from '../../state/chat.js';
 import { notify, notifyFailure } from '../../state/notices.js';
 import { nameOf, person } from '../../state/people.js';
 import { mayModerate } from '../../state/rooms.js';
@@ -175,6 +175,6 @@ function NotSent({ room, message }) {
     <p class="not-sent" role="alert">
       <${Icon} name="alert" size=${14} />Not sent: ${message.reason}
       <button type="button" class="link" onClick=${() => resend(room, message)}>Send again</button>
-      <button type="button" class="link" onClick=${() => room.timeline.discard(message.cid)}>Discard</button>
+      <button type="button" class="link" onClick=${() => discard(room, message)}>Discard</button>
     </p>`;
 }
