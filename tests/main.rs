@@ -5,6 +5,7 @@
 //! | `start_stop.rs` | what a person at the terminal sees: start, stop, refusals, the first administrator |
 //! | `edge.rs` | what any HTTP client sees at the two ports: redirect, certificate, health, problem answers |
 //! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
+//! | `live.rs` | the chat's WebSockets: replicas replaced one by one, ends within a second, the Autobahn cases |
 //! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
 //! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
@@ -28,6 +29,7 @@ mod documents;
 mod edge;
 mod faults;
 mod journey;
+mod live;
 mod operators;
 mod start_stop;
 mod support;

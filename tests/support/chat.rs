@@ -124,6 +124,25 @@ impl Chat {
         end.await.unwrap_or_else(|_| panic!("the connection does not break off: {:#?}", self.seen));
     }
 
+    /// The next frame, or the code with which the connection was closed; 1006 when it broke.
+    pub(crate) async fn next_or_end(&mut self) -> Result<Value, u16> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match timeout_at(deadline.into(), self.socket.next()).await.expect("something comes in time") {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(Some(reason)))) => return Err(reason.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+
+    /// Waits as a page does for its `close` event: until the connection has ended after the close frames.
+    pub(crate) async fn ended(&mut self) {
+        let ended = async { while self.socket.next().await.is_some_and(|next| next.is_ok()) {} };
+        timeout(LIMIT, ended).await.expect("the connection ends in time");
+    }
+
     pub(crate) async fn send(&mut self, frame: &Value) {
         self.socket.send(Message::text(frame.to_string())).await.unwrap();
     }
