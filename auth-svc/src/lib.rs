@@ -68,6 +68,7 @@ struct Auth {
     clock: Clock,
     hasher: Hasher,
     signer: token::Signer,
+    verifier: Verifier,
     /// What refresh tokens are derived with.
     succession: session::Succession,
     /// What the secrets of authenticator apps are sealed with.
@@ -117,7 +118,9 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
     let database = Database::open(&platform.database, settings.database_connections).await?;
     let issuer = platform.issuer();
     let signer = token::Signer::open(database.clone(), clock.clone(), &master, &issuer, &settings).await?;
-    let verifier = Verifier::new(database.clone(), &issuer, clock.clone());
+    let verifier = Verifier::new(database.clone(), &issuer, clock.clone())
+        .hurried_by(platform.redis.as_ref())
+        .context("REDIS_URL")?;
     let hasher = Hasher::start(settings.bcrypt_cost, settings.hash_threads, settings.hash_queue, &registry)?;
     let trusted = web::Data::new(service::TrustedProxies(settings.trusted_proxies.clone()));
 
@@ -145,6 +148,7 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
         clock,
         hasher,
         signer,
+        verifier: verifier.clone(),
         succession: session::Succession::new(&master),
         totp_sealer: Arc::new(token::Sealer::new(&master, "totp secrets")),
         relying_party: Arc::new(passkey::RelyingParty::new(&settings, &platform.gateway)?),

@@ -8,7 +8,7 @@ use irongate_shared::{
     password::{Overloaded, Password, Verdict, Weakness},
     problem::{Problem, kind},
     service::Client,
-    token::{Identity, revocation},
+    token::Identity,
 };
 
 use crate::{
@@ -100,7 +100,7 @@ impl Auth {
                 set(db, &account, &hash, Some(session), now, &settings)
             })
             .await?;
-        revocation::settled().await;
+        self.verifier.settled().await;
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Auth {
                 set(db, &account, &hash, None, now, &settings)
             })
             .await?;
-        revocation::settled().await;
+        self.verifier.settled().await;
         Ok(())
     }
 }

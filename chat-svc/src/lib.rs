@@ -89,7 +89,9 @@ pub async fn run(started: Started<Settings>) -> anyhow::Result<()> {
     let metrics = metrics::Metrics::register(&registry).context("registering metrics")?;
     let database = Database::open(&platform.database, settings.database_connections).await?;
     let issuer = platform.issuer();
-    let verifier = Verifier::new(database.clone(), &issuer, clock.clone());
+    let verifier = Verifier::new(database.clone(), &issuer, clock.clone())
+        .hurried_by(platform.redis.as_ref())
+        .context("REDIS_URL")?;
 
     let lanes = match platform.database {
         DatabaseUrl::Sqlite(_) => 1,

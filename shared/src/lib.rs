@@ -8,7 +8,6 @@
 //! | [`telemetry`] | what a log line looks like |
 //! | [`traces`] | how the time of a request is told to a collector |
 //! | [`db`] | one code base over SQLite and PostgreSQL, migrations, when to retry |
-//! | [`redis`] | how long anything waits for Redis |
 //! | [`token`] | whether a token is valid at this moment |
 //! | [`account`] | how a user looks to clients and to the other services, and when two names are one |
 //! | [`password`] | which passwords are accepted, and how hashing them starves nobody |
@@ -32,7 +31,6 @@ pub mod outbox;
 pub mod password;
 pub mod peer;
 pub mod problem;
-pub mod redis;
 pub mod secret;
 pub mod service;
 pub mod telemetry;

@@ -76,7 +76,9 @@ pub async fn run_at(started: Started<Settings>, clock: Clock) -> anyhow::Result<
     let registry = Registry::new();
     let database = Database::open(&platform.database, settings.database_connections).await?;
     let hasher = Hasher::start(settings.bcrypt_cost, settings.hash_threads, settings.hash_queue, &registry)?;
-    let verifier = Verifier::new(database.clone(), &platform.issuer(), clock.clone());
+    let verifier = Verifier::new(database.clone(), &platform.issuer(), clock.clone())
+        .hurried_by(platform.redis.as_ref())
+        .context("REDIS_URL")?;
     let wake = events::Wakes::default();
     let peer = Arc::new(Peer::new(&platform, "user-svc").context("this service's secret")?);
     let tasks = TaskTracker::new();

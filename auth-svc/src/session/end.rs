@@ -87,7 +87,7 @@ impl Auth {
                 Ok::<_, DbError>(())
             })
             .await?;
-        revocation::settled().await;
+        self.verifier.settled().await;
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Auth {
                 audit::record(db, Event::SignedOutEverywhere, Some(user), &client, now)
             })
             .await?;
-        revocation::settled().await;
+        self.verifier.settled().await;
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Auth {
                 Ok(())
             })
             .await?;
-        revocation::settled().await;
+        self.verifier.settled().await;
         Ok(())
     }
 

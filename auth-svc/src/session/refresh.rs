@@ -95,7 +95,10 @@ impl Auth {
                 let access = self.signer.mint(&user, session).await.map_err(SignInError::from)?;
                 Ok(SignedIn { access, refresh: token, user })
             }
-            Outcome::Reused => Err(RefreshError::Reused),
+            Outcome::Reused => {
+                self.verifier.tell_others();
+                Err(RefreshError::Reused)
+            }
         }
     }
 }

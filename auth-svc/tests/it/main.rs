@@ -15,6 +15,7 @@ mod email;
 mod mfa;
 mod passkey;
 mod password;
+mod redis;
 mod refresh;
 mod session;
 mod sign_in;

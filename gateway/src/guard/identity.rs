@@ -60,7 +60,12 @@ impl Identities {
         let database = Database::open(&self.platform.database, CONNECTIONS)
             .await
             .map_err(|error| OwnFault::Identity(error.to_string()))?;
-        Ok(Verifier::new(database, &self.platform.issuer(), Clock::system()))
+        let verifier = Verifier::new(database, &self.platform.issuer(), Clock::system());
+        let hurried = verifier.clone().hurried_by(self.platform.redis.as_ref());
+        Ok(hurried.unwrap_or_else(|error| {
+            tracing::warn!(reason = %error, "REDIS_URL is of no use; revocations are read from the database alone");
+            verifier
+        }))
     }
 }
 

@@ -10,11 +10,13 @@
 //! copy and uses it only while it is younger than [`REVOCATION_LAG`]; an older one is brought up to date first, with
 //! what is new since: changes are numbered in the order in which they become visible, so a reading costs the same
 //! however long the list is. Whoever revokes waits that long after the commit before it answers
-//! ([`revocation::settled`]). So once "sign out" has answered, no process accepts the token, and a request whose copy is
-//! fresh asks nobody. With the database away, nothing is accepted on a stale copy: 503, not a guess.
+//! ([`Verifier::settled`]). So once "sign out" has answered, no process accepts the token, and a request whose copy is
+//! fresh asks nobody. With the database away, nothing is accepted on a stale copy: 503, not a guess. Where there is Redis,
+//! a word there has every process read at once (`hurry`); what is promised does not hang on it.
 
 mod cache;
 mod claims;
+mod hurry;
 mod identity;
 mod keys;
 pub mod revocation;

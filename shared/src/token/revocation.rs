@@ -129,11 +129,6 @@ pub fn purge(db: &mut Db, now: Timestamp) -> Result<usize, DbError> {
     Ok(diesel::delete(revoked_tokens::table.filter(revoked_tokens::expires_at_ms.le(now))).execute(db)?)
 }
 
-/// Waits until every process refuses what was revoked before the call.
-pub async fn settled() {
-    tokio::time::sleep(REVOCATION_LAG).await;
-}
-
 /// A process's copy of the blacklist.
 #[derive(Debug, Default)]
 pub(super) struct Blacklist {

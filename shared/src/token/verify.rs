@@ -1,19 +1,22 @@
 //! The verifier: signature and claims once per token, the blacklist every time.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use deadpool_redis::redis::RedisError;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, time::Instant};
+use url::Url;
 
 use super::{
     Claims, Identity, REVOCATION_LAG, ServiceClaims, ServiceIdentity,
     cache::{Fingerprint, SeenTokens},
+    hurry::Hurry,
     keys::Keys,
     revocation::{Blacklist, News},
 };
@@ -21,6 +24,7 @@ use crate::{
     clock::Clock,
     db::{CHECKOUT_WAIT, Database, DbError},
     problem::{Problem, kind},
+    secret::Secret,
 };
 
 /// Ours take under 1 KiB; hashing and parsing more is work for an attacker.
@@ -79,9 +83,9 @@ impl From<TokenError> for Problem {
 
 /// Decides whether access tokens are valid. Cheap to clone; a process needs one.
 #[derive(Clone)]
-pub struct Verifier(Arc<Inner>);
+pub struct Verifier(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     database: Database,
     clock: Clock,
     rules: Validation,
@@ -94,6 +98,7 @@ struct Inner {
     /// Tells who holds a token for long (a WebSocket) that the blacklist is another.
     changed: watch::Sender<()>,
     used: watch::Sender<Instant>,
+    hurry: OnceLock<Hurry>,
 }
 
 /// One reading.
@@ -125,9 +130,22 @@ impl Verifier {
             reading: tokio::sync::Mutex::new(()),
             changed: watch::Sender::new(()),
             used: watch::Sender::new(Instant::now()),
+            hurry: OnceLock::new(),
         }));
         verifier.keep_fresh();
         verifier
+    }
+
+    /// Has Redis carry the word that something was revoked, where there is one.
+    ///
+    /// # Errors
+    /// The URL names something that the client library cannot reach.
+    pub fn hurried_by(self, redis: Option<&Secret<Url>>) -> Result<Self, RedisError> {
+        if let Some(url) = redis {
+            let hurry = Hurry::start(url, Arc::downgrade(&self.0))?;
+            self.0.hurry.get_or_init(|| hurry);
+        }
+        Ok(self)
     }
 
     /// Whose token this is, if it is valid at this moment.
@@ -173,6 +191,25 @@ impl Verifier {
     /// though nobody verifies: a revoked token is noticed within [`REVOCATION_LAG`] and a reading.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
+    }
+
+    /// Tells the others that something was revoked, and waits until every process refuses it. To be called after the
+    /// commit, before the answer.
+    pub async fn settled(&self) {
+        self.tell_others();
+        tokio::time::sleep(REVOCATION_LAG).await;
+    }
+
+    /// The same without waiting, where nobody was promised anything.
+    pub fn tell_others(&self) {
+        self.0.hurry.get().into_iter().for_each(Hurry::tell);
+    }
+
+    /// Reads now, because somebody says that there is news.
+    pub(super) async fn look_again(&self) {
+        if let Err(why) = self.read_again(Duration::ZERO).await {
+            tracing::debug!(reason = %why, "the blacklist could not be read");
+        }
     }
 
     /// Which service's token this is, if it is valid at this moment. Asked rarely, so nothing is remembered; services

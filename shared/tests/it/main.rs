@@ -3,6 +3,7 @@
 //! | file | what belongs there |
 //! |---|---|
 //! | `database.rs` | opening, migrating, transactions, errors; every test on SQLite and PostgreSQL |
+//! | `token.rs` | which tokens a process accepts while database and Redis come and go, and what that asks of them |
 //! | `service.rs` | what every service answers by itself: health, problems, request ids, description, shutdown |
 
 #![allow(
@@ -14,3 +15,4 @@
 
 mod database;
 mod service;
+mod token;

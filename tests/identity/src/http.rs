@@ -86,6 +86,12 @@ impl Installation {
         self.post("/auth/login").json(login).send().await.expect(200).signed_in()
     }
 
+    /// Somebody new, who is signed in.
+    pub async fn register_and_sign_in(&self, name: &str) -> SignedIn {
+        self.register(name).await;
+        self.sign_in(name).await
+    }
+
     /// Refreshes with a refresh token.
     pub async fn refresh(&self, token: &str) -> Answer {
         self.post("/auth/refresh").json(json!({ "refresh_token": token })).send().await

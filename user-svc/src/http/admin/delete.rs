@@ -5,7 +5,7 @@ use irongate_shared::{
     id::UserId,
     problem::Problem,
     service::refusals::{Always, MayConflict, MayMiss, MayRefuse, SignedIn, TakesIfMatch},
-    token::{Admin, revocation},
+    token::{Admin, Verifier},
 };
 
 use super::not_oneself;
@@ -23,6 +23,7 @@ use crate::account::{Accounts, IfMatch};
 #[delete("/admin/users/{id}")]
 pub(crate) async fn delete(
     accounts: web::Data<Accounts>,
+    verifier: web::Data<Verifier>,
     Admin(admin): Admin,
     id: web::Path<UserId>,
     if_match: IfMatch,
@@ -30,6 +31,6 @@ pub(crate) async fn delete(
     let id = id.into_inner();
     not_oneself(&admin, id)?;
     accounts.delete(id, if_match, Some(admin.user)).await?;
-    revocation::settled().await;
+    verifier.settled().await;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -8,7 +8,7 @@ use irongate_shared::{
         input::Body,
         refusals::{Always, MayConflict, MayMiss, MayRefuse, SignedIn, TakesBody, TakesIfMatch},
     },
-    token::{Admin, Role, revocation},
+    token::{Admin, Role, Verifier},
 };
 use serde::Deserialize;
 
@@ -51,6 +51,7 @@ pub(crate) struct AccountChange {
 #[patch("/admin/users/{id}")]
 pub(crate) async fn update(
     accounts: web::Data<Accounts>,
+    verifier: web::Data<Verifier>,
     Admin(admin): Admin,
     id: web::Path<UserId>,
     if_match: IfMatch,
@@ -74,7 +75,7 @@ pub(crate) async fn update(
     });
     let user = edited.await?;
     if takes_rights {
-        revocation::settled().await;
+        verifier.settled().await;
     }
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(user.version))).json(Account::from(user)))
 }

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, delete, web};
 use irongate_shared::{
     problem::Problem,
     service::refusals::{Always, MayMiss, MayRefuse, SignedIn, TakesIfMatch},
-    token::{Identity, revocation},
+    token::{Identity, Verifier},
 };
 
 use crate::account::{Accounts, IfMatch};
@@ -21,11 +21,12 @@ use crate::account::{Accounts, IfMatch};
 #[delete("/me")]
 pub(crate) async fn delete(
     accounts: web::Data<Accounts>,
+    verifier: web::Data<Verifier>,
     identity: Identity,
     if_match: IfMatch,
 ) -> Result<HttpResponse, Problem> {
     identity.signed_in_recently(accounts.clock.now())?;
     accounts.delete(identity.user, if_match, None).await?;
-    revocation::settled().await;
+    verifier.settled().await;
     Ok(HttpResponse::NoContent().finish())
 }
