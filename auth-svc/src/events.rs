@@ -14,7 +14,7 @@ use crate::{
     audit::{self, Event},
     mail::{self, Purpose},
     session,
-    store::{credentials, mails, mfa},
+    store::{credentials, mails, mfa, sessions},
 };
 
 /// Whom auth-svc tells what it knows first.
@@ -51,9 +51,13 @@ impl Auth {
                         session::end_all_of(db, id, None, now, &settings)?;
                     }
                 }
-                if change.status == AccountStatus::Active {
-                    // user-svc barred the user until this moment: from here on tokens say what is true now.
-                    revocation::lift(db, id, change.at)?;
+                // user-svc barred the user until this moment.
+                let run_out = session::last_token_runs_out(now, &settings);
+                match change.status {
+                    // From here on tokens say what is true now.
+                    AccountStatus::Active => revocation::lift(db, id, change.at, now, run_out)?,
+                    // From here on none is made.
+                    _ => revocation::end_bar(db, id, change.at, run_out)?,
                 }
                 let address_is_new =
                     before.is_none_or(|before| key(&before.email) != key(&change.user.email));
@@ -105,6 +109,8 @@ fn erase(
     settings: &crate::Settings,
 ) -> Result<(), DbError> {
     session::end_all_of(db, user, None, now, settings)?;
+    revocation::end_bar(db, user, change.at, session::last_token_runs_out(now, settings))?;
+    sessions::delete_all_of(db, user)?;
     mfa::delete_all_of(db, user)?;
     mails::delete_all_links_of(db, user)?;
     audit::forget(db, user)?;

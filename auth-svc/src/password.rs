@@ -4,7 +4,6 @@ use irongate_shared::{
     account::{AccountStatus, User, key},
     clock::Timestamp,
     db::{Db, DbError},
-    id::UserId,
     password::{Overloaded, Password, Verdict, Weakness},
     problem::{Problem, kind},
     service::Client,
@@ -85,7 +84,7 @@ impl Auth {
             })
             .await?;
         let credential = found.ok_or(PasswordError::WrongCurrent)?;
-        let account = credential.user()?;
+        let (account, set_at) = (credential.user()?, credential.password_set_at_ms);
         let new = Password::parse(new, &[&account.username, &account.email]).map_err(PasswordError::Weak)?;
         if self.hasher.verify(current, credential.password_hash).await? == Verdict::Wrong {
             self.database.write(move |db| throttle::count(db, &[proof], now)).await?;
@@ -97,7 +96,11 @@ impl Auth {
             .write(move |db| {
                 throttle::forgive(db, &proof)?;
                 audit::record(db, Event::PasswordChanged, Some(user), &client, now)?;
-                set(db, &account, &hash, Some(session), now, &settings)
+                // SECURITY: check-then-act race: a reset meanwhile is the owner's last word.
+                if !credentials::set_password(db, user, &hash, now, Some(set_at))? {
+                    return Err(PasswordError::WrongCurrent);
+                }
+                was_set(db, &account, Some(session), now, &settings)
             })
             .await?;
         self.verifier.settled().await;
@@ -161,7 +164,8 @@ impl Auth {
                     return Err(LinkError.into());
                 }
                 audit::record(db, Event::PasswordReset, Some(account.id), &client, now)?;
-                set(db, &account, &hash, None, now, &settings)
+                credentials::set_password(db, account.id, &hash, now, None)?;
+                was_set(db, &account, None, now, &settings)
             })
             .await?;
         self.verifier.settled().await;
@@ -174,17 +178,15 @@ pub(crate) fn is_for(credential: &CredentialRow, email_key: &str) -> bool {
     credential.status() == AccountStatus::Active && credential.email_key == email_key
 }
 
-fn set(
+/// What a new password brings with it.
+fn was_set(
     db: &mut Db,
     user: &User,
-    hash: &str,
     except: Option<irongate_shared::id::SessionId>,
     now: Timestamp,
     settings: &Settings,
 ) -> Result<(), PasswordError> {
-    let id: UserId = user.id;
-    credentials::set_password(db, id, hash, now)?;
-    session::end_all_of(db, id, except, now, settings)?;
+    session::end_all_of(db, user.id, except, now, settings)?;
     Letter::PasswordChanged.post(db, user, now)?;
     Ok(())
 }

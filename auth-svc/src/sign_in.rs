@@ -157,35 +157,35 @@ impl Auth {
                 return Err(SignInError::WrongPassword);
             }
         };
-        let user = credential.user()?;
         let (succession, settings) = (self.succession.clone(), self.settings.clone());
         let opened = self
             .database
             .write(move |db| {
-                session::may_have_tokens(db, credential.user_id, now)?;
+                // As it is now: comparing took its time.
+                let id = credential.user_id;
+                let set_at = credential.password_set_at_ms;
+                let credential = session::may_have_tokens(db, id, now)?;
+                // SECURITY: check-then-act race: the password was changed meanwhile, which ended all sessions.
+                if credential.password_set_at_ms != set_at {
+                    return Err(SignInError::WrongPassword);
+                }
                 throttle::forgive(db, &here)?;
                 if let (Some(from), Some(to)) = (stored, upgraded) {
-                    credentials::upgrade_hash(db, credential.user_id, &from, &to)?;
+                    credentials::upgrade_hash(db, id, &from, &to)?;
                 }
-                if let Some(challenge) = mfa::begin(db, credential.user_id, refresh_in, now)? {
+                if let Some(challenge) = mfa::begin(db, id, refresh_in, now)? {
                     return Ok(Err(challenge));
                 }
-                audit::record(db, Event::SignedIn, Some(credential.user_id), &client, now)?;
-                Ok::<_, SignInError>(Ok(session::open(
-                    db,
-                    &succession,
-                    credential.user_id,
-                    &client,
-                    now,
-                    &settings,
-                )?))
+                audit::record(db, Event::SignedIn, Some(id), &client, now)?;
+                let (session, refresh) = session::open(db, &succession, id, &client, now, &settings)?;
+                Ok::<_, SignInError>(Ok((session, refresh, credential.user()?)))
             })
             .await?;
-        let (session, refresh) = match opened {
+        let (session, refresh, user) = match opened {
             Ok(opened) => opened,
             Err(challenge) => return Ok(Admitted::Challenged(challenge)),
         };
-        let access = self.signer.mint(&user, session).await?;
+        let access = self.signer.mint(&user, session, now).await?;
         Ok(Admitted::SignedIn(Box::new(SignedIn { access, refresh, user })))
     }
 }

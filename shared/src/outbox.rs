@@ -61,8 +61,9 @@ pub struct Route {
     pub path: &'static str,
 }
 
-/// Writes an event about `user` for each of `routes`, in the caller's transaction. `version` orders the events of one
-/// user.
+/// Writes an event about `user` for each of `routes`, in the caller's transaction. Events leave in order of `id`: those
+/// of one user are in order when each id is made as of a later moment than the one before ([`EventId::at`]), whichever
+/// process makes it. `version` says the same of the rows.
 ///
 /// # Errors
 /// The database's.

@@ -10,7 +10,7 @@ use image::{
     imageops::FilterType,
 };
 use irongate_shared::{
-    db::DbError,
+    db::{Db, DbError},
     id::UserId,
     problem::{Problem, kind},
 };
@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     account::{Accounts, ChangeError, IfMatch},
-    store::avatars,
+    store::{avatars, users},
 };
 
 /// What a file may hold.
@@ -100,7 +100,14 @@ impl Accounts {
     }
 
     pub(crate) async fn avatar(&self, user: UserId, file: String) -> Result<Option<Vec<u8>>, DbError> {
-        self.database.read(move |db| avatars::get(db, user, &file)).await
+        let read = move |db: &mut Db| {
+            // Of who deleted the account nobody sees anything.
+            if users::by_id(db, user)?.is_none() {
+                return Ok(None);
+            }
+            avatars::get(db, user, &file)
+        };
+        self.database.read(read).await
     }
 }
 
@@ -166,6 +173,30 @@ mod tests {
         let jpeg = square_jpeg(&file).unwrap();
 
         assert!(!jpeg.windows(7).any(|seven| seven == b"<script"));
+    }
+
+    /// A photograph of a telephone that was held upright: two colours one above the other, lying on their side in the
+    /// file, which says so, and where it was taken.
+    fn photograph() -> Vec<u8> {
+        let pixel = |x, _| if x < 32 { image::Rgb([200, 10, 10]) } else { image::Rgb([10, 10, 200]) };
+        let mut jpeg = Vec::new();
+        JpegEncoder::new(&mut jpeg).encode_image(&image::RgbImage::from_fn(64, 64, pixel)).unwrap();
+        // TIFF, big-endian, one entry: orientation (0x0112), a short, 6: turn it clockwise.
+        let tiff = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
+        let exif = [b"Exif\0\0".as_slice(), tiff, b"GPS 47.3769 N 8.5417 E"].concat();
+        let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+        // Behind the start of the image (Exif 2.3, 4.5.4).
+        [&jpeg[..2], b"\xff\xe1", &length, &exif, &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn a_photograph_stands_upright_and_does_not_say_where_it_was_taken() {
+        let jpeg = square_jpeg(&photograph()).unwrap();
+
+        assert!(!jpeg.windows(4).any(|four| four == b"Exif" || four == b"GPS "));
+        let read = image::load_from_memory(&jpeg).unwrap().to_rgb8();
+        let colour_at = |x, y| if read.get_pixel(x, y)[0] > 100 { "red" } else { "blue" };
+        assert_eq!((colour_at(128, 20), colour_at(128, 236)), ("red", "blue"), "one above the other");
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub(crate) const ROUTES: [Route; 2] = [
 
 /// Tells the other services what an account is like now, in the caller's transaction.
 pub(crate) fn publish(db: &mut Db, user: &UserRow, actor: Option<UserId>) -> Result<(), DbError> {
-    let id = EventId::new();
+    // Events leave in order of their ids. The time of a version is always later than that of the one before, the clock
+    // of the machine that makes the id need not be: two replicas may change one account.
+    let id = EventId::at(user.updated_at_ms);
     let event = AccountEvent::AccountChanged {
         id,
         user: user.document(),

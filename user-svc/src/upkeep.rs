@@ -34,27 +34,34 @@ pub(crate) async fn run(accounts: Arc<Accounts>, kept: Duration, shutdown: Cance
 
 async fn erase_deleted(accounts: &Accounts, kept: Duration) -> Result<(), DbError> {
     let now = accounts.clock.now();
-    let erased = accounts
-        .database
-        .write(move |db| {
-            let due = users::deleted_before(db, now - kept, BATCH)?;
-            for user in &due {
-                erase(db, user, now)?;
-            }
-            Ok::<_, DbError>(due.len())
-        })
-        .await?;
-    if erased > 0 {
+    loop {
+        let erased = accounts
+            .database
+            .write(move |db| {
+                let due = users::deleted_before(db, now - kept, BATCH)?;
+                for user in &due {
+                    erase(db, user, now)?;
+                }
+                Ok::<_, DbError>(due.len())
+            })
+            .await?;
+        if erased == 0 {
+            return Ok(());
+        }
         tracing::info!(accounts = erased, "erased deleted accounts");
         accounts.wake_deliveries();
     }
-    Ok(())
 }
 
 /// Deletes the row and all that hangs on it, and has the others do the same.
 fn erase(db: &mut Db, user: &UserRow, now: Timestamp) -> Result<(), DbError> {
-    users::erase(db, user.id)?;
-    let (id, version) = (EventId::new(), user.version + 1);
+    if !users::erase(db, user.id)? {
+        // Another replica was first, and tells of it.
+        return Ok(());
+    }
+    // Later than all that was told before, see `events::publish`.
+    let at = now.max(user.updated_at_ms + Duration::from_millis(1));
+    let (id, version) = (EventId::at(at), user.version + 1);
     let nobody = User {
         username: String::new(),
         email: String::new(),
@@ -70,7 +77,7 @@ fn erase(db: &mut Db, user: &UserRow, now: Timestamp) -> Result<(), DbError> {
         status: AccountStatus::Erased,
         version,
         actor: None,
-        at: now,
+        at,
     };
     let body = serde_json::to_string(&event).unwrap_or_default();
     outbox::enqueue(db, &ROUTES, id, user.id, version, &body, now)

@@ -279,7 +279,7 @@ impl Auth {
             })
             .await?;
         let Opened { session, token, user } = opened?;
-        let access = self.signer.mint(&user, session).await.map_err(SignInError::from)?;
+        let access = self.signer.mint(&user, session, now).await.map_err(SignInError::from)?;
         Ok((SignedIn { access, refresh: token, user }, refresh_in))
     }
 }

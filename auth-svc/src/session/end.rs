@@ -25,6 +25,11 @@ use crate::{
 /// A token that was being made while its session ended may run out this much later than one made before.
 const MARGIN: Duration = Duration::from_secs(60);
 
+/// When the last access token has run out that can be about at this moment.
+pub(crate) fn last_token_runs_out(now: Timestamp, settings: &Settings) -> Timestamp {
+    now + settings.access_lifetime.get() + MARGIN
+}
+
 /// Ends a session: its refresh tokens are worth nothing, its access tokens are refused until the last has run out.
 pub(crate) fn end(
     db: &mut Db,
@@ -32,9 +37,8 @@ pub(crate) fn end(
     now: Timestamp,
     settings: &Settings,
 ) -> Result<bool, DbError> {
-    let last_token = now + settings.access_lifetime.get() + MARGIN;
     // First: see there for the order of locks.
-    revocation::revoke(db, Revocation::Session(session), now, last_token)?;
+    revocation::revoke(db, Revocation::Session(session), now, last_token_runs_out(now, settings))?;
     sessions::end(db, session, now)
 }
 

@@ -19,7 +19,7 @@ use irongate_shared::{
     token::revocation,
 };
 
-pub(crate) use end::{end, end_all_of};
+pub(crate) use end::{end, end_all_of, last_token_runs_out};
 pub(crate) use refresh::RefreshError;
 pub(crate) use refresh_token::{RefreshToken, Succession};
 
@@ -34,12 +34,15 @@ use crate::{
 };
 
 /// The credential of a user for whom tokens may be made at this moment, asked in the transaction that makes them.
+///
+/// SECURITY: check-then-act race: whoever locks the account or changes the password waits for this transaction, and then
+/// ends the session that it has opened.
 pub(crate) fn may_have_tokens(
     db: &mut Db,
     user: UserId,
     now: Timestamp,
 ) -> Result<CredentialRow, SignInError> {
-    let credential = credentials::of(db, user)?.ok_or(SignInError::WrongPassword)?;
+    let credential = credentials::held(db, user)?.ok_or(SignInError::WrongPassword)?;
     match credential.status() {
         AccountStatus::Deleted | AccountStatus::Erased => Err(SignInError::WrongPassword),
         AccountStatus::Locked => Err(SignInError::Locked),

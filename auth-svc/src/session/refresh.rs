@@ -92,7 +92,7 @@ impl Auth {
         match outcome {
             Outcome::GoesOn { session, credential, token } => {
                 let user = credential.user().map_err(SignInError::from)?;
-                let access = self.signer.mint(&user, session).await.map_err(SignInError::from)?;
+                let access = self.signer.mint(&user, session, now).await.map_err(SignInError::from)?;
                 Ok(SignedIn { access, refresh: token, user })
             }
             Outcome::Reused => {

@@ -111,7 +111,7 @@ impl Auth {
             })
             .await?;
         let (session, refresh, user) = opened?;
-        let access = self.signer.mint(&user, session).await.map_err(SignInError::from)?;
+        let access = self.signer.mint(&user, session, now).await.map_err(SignInError::from)?;
         Ok(SignedIn { access, refresh, user })
     }
 }

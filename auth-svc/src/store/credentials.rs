@@ -16,6 +16,7 @@ pub(crate) struct CredentialRow {
     pub user_id: UserId,
     pub email_key: String,
     pub password_hash: Option<String>,
+    pub password_set_at_ms: Timestamp,
     account: String,
     pub account_version: i64,
     status: String,
@@ -54,6 +55,17 @@ pub(crate) fn of(db: &mut Db, user: UserId) -> Result<Option<CredentialRow>, DbE
     Ok(credentials::table.find(user).select(CredentialRow::as_select()).first(db).optional()?)
 }
 
+/// A credential that stays as it is until this transaction ends: who wants to change it waits, and then sees what this
+/// one has done.
+pub(crate) fn held(db: &mut Db, user: UserId) -> Result<Option<CredentialRow>, DbError> {
+    // SQLite's write transaction has the whole database already.
+    if let Db::Pg(connection) = db {
+        let row = credentials::table.find(user).select(CredentialRow::as_select()).for_share();
+        return Ok(row.first(connection).optional()?);
+    }
+    of(db, user)
+}
+
 /// Stores the same password at another cost, unless it was changed meanwhile.
 pub(crate) fn upgrade_hash(db: &mut Db, user: UserId, from: &str, to: &str) -> Result<(), DbError> {
     diesel::update(credentials::table.find(user).filter(credentials::password_hash.eq(from)))
@@ -62,12 +74,23 @@ pub(crate) fn upgrade_hash(db: &mut Db, user: UserId, from: &str, to: &str) -> R
     Ok(())
 }
 
-/// Stores a new password.
-pub(crate) fn set_password(db: &mut Db, user: UserId, hash: &str, now: Timestamp) -> Result<(), DbError> {
-    diesel::update(credentials::table.find(user))
-        .set((credentials::password_hash.eq(Some(hash)), credentials::password_set_at_ms.eq(now)))
-        .execute(db)?;
-    Ok(())
+/// Stores a new password; with `instead_of` only in place of the one that was set then. Says whether it did.
+pub(crate) fn set_password(
+    db: &mut Db,
+    user: UserId,
+    hash: &str,
+    now: Timestamp,
+    instead_of: Option<Timestamp>,
+) -> Result<bool, DbError> {
+    let set = (credentials::password_hash.eq(Some(hash)), credentials::password_set_at_ms.eq(now));
+    let row = credentials::table.find(user);
+    let changed = match instead_of {
+        Some(then) => {
+            diesel::update(row.filter(credentials::password_set_at_ms.eq(then))).set(set).execute(db)?
+        }
+        None => diesel::update(row).set(set).execute(db)?,
+    };
+    Ok(changed > 0)
 }
 
 /// Stores what is known of a user's account, in the words of the version that is there already.

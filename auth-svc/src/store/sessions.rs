@@ -78,6 +78,12 @@ pub(crate) fn end(db: &mut Db, id: SessionId, now: Timestamp) -> Result<bool, Db
     Ok(diesel::update(live).set(sessions::ended_at_ms.eq(Some(now))).execute(db)? > 0)
 }
 
+/// Deletes all sessions of an erased user, and with them their refresh tokens.
+pub(crate) fn delete_all_of(db: &mut Db, user: UserId) -> Result<(), DbError> {
+    diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(db)?;
+    Ok(())
+}
+
 /// Deletes sessions, and with them their refresh tokens, that ended or ran out before `before`.
 pub(crate) fn delete_dead(db: &mut Db, before: Timestamp) -> Result<usize, DbError> {
     let dead =

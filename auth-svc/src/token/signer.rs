@@ -108,9 +108,14 @@ impl Signer {
         Ok(signer)
     }
 
-    /// An access token for `user` in `session`.
-    pub(crate) async fn mint(&self, user: &User, session: SessionId) -> Result<Minted, SignerError> {
-        let now = self.clock.now();
+    /// An access token for `user` in `session`, as of `now`: before `user` was read. So what is revoked after the
+    /// reading takes this token too.
+    pub(crate) async fn mint(
+        &self,
+        user: &User,
+        session: SessionId,
+        now: Timestamp,
+    ) -> Result<Minted, SignerError> {
         let claims = Claims {
             iss: self.issuer.clone(),
             sub: user.id,

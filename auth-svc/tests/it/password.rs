@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
-use irongate_test_identity::{Installation, json, on_both_databases};
+use irongate_test_identity::{Backend, Installation, Setup, UserSettings, json, on_both_databases};
 
 const RESET: &str = "Choose a new password";
 
 async fn status_of_login(app: &Installation, password: &str) -> u16 {
     app.post("/auth/login").json(json!({ "username": "ann", "password": password })).send().await.status
+}
+
+/// Of a user-svc whose passwords take a quarter of a second to compare, in which much can happen.
+fn slow_to_compare() -> UserSettings {
+    let mut settings = Setup::on(Backend::Sqlite).user;
+    settings.bcrypt_cost = 12;
+    settings
 }
 
 on_both_databases! {
@@ -65,6 +72,47 @@ on_both_databases! {
         app.clock.advance(Duration::from_secs(31 * 60));
         reset(second).await.expect(410);
         reset("nonsense".to_owned()).await.expect(410);
+    }
+
+    async fn a_sign_in_with_the_old_password_does_not_outlast_a_new_one(app: Installation) {
+        let mut app = app;
+        app.add_user(slow_to_compare()).await;
+        let ann = json!({ "username": "ann", "email": "ann@example.org", "password": "correct horse battery staple" });
+        app.post("/user/register").replica(1).json(ann).send().await.expect(201);
+        app.post("/auth/password/forgot").json(json!({ "email": "ann@example.org" })).send().await.expect(202);
+        let token = app.mailed_token("ann@example.org", RESET, 1).await;
+
+        let reset = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let new = json!({ "token": token, "new_password": "a new and better one" });
+            app.post("/auth/password/reset").json(new).send().await.expect(204);
+        };
+        let (thief, ()) = tokio::join!(status_of_login(&app, "correct horse battery staple"), reset);
+
+        assert_eq!(thief, 401);
+        assert_eq!(app.number("SELECT COUNT(*) AS number FROM sessions").await, 0);
+        assert_eq!(status_of_login(&app, "a new and better one").await, 200);
+    }
+
+    async fn of_a_reset_and_a_change_of_the_old_password_the_reset_stands(app: Installation) {
+        let mut app = app;
+        app.add_user(slow_to_compare()).await;
+        let ann = json!({ "username": "ann", "email": "ann@example.org", "password": "correct horse battery staple" });
+        app.post("/user/register").replica(1).json(ann).send().await.expect(201);
+        let thief = app.sign_in("ann").await;
+        app.post("/auth/password/forgot").json(json!({ "email": "ann@example.org" })).send().await.expect(202);
+        let token = app.mailed_token("ann@example.org", RESET, 1).await;
+
+        let reset = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let new = json!({ "token": token, "new_password": "a new and better one" });
+            app.post("/auth/password/reset").json(new).send().await.expect(204);
+        };
+        let change = json!({ "current_password": "correct horse battery staple", "new_password": "the thief's own" });
+        let (change, ()) = tokio::join!(app.post("/auth/password/change").by(&thief).json(change).send(), reset);
+
+        assert_ne!(change.status, 204);
+        assert_eq!(status_of_login(&app, "a new and better one").await, 200);
     }
 
     async fn who_asks_for_a_link_does_not_learn_who_has_an_account(app: Installation) {

@@ -2,8 +2,11 @@
 
 use diesel::prelude::*;
 use irongate_auth_svc::Settings;
-use irongate_shared::db::{Database, Db, DbError};
-use irongate_test_identity::{Backend, Installation, Setup, json, on_both_databases};
+use irongate_shared::{
+    config::{Listen, ListenOrOff},
+    db::{Database, Db, DbError},
+};
+use irongate_test_identity::{Backend, Installation, Setup, Value, json, on_both_databases};
 
 diesel::table! {
     credentials (user_id) {
@@ -23,6 +26,47 @@ async fn hash_of(app: &Installation) -> String {
 
 fn auth_with_cost(bcrypt_cost: u32) -> Settings {
     Settings { bcrypt_cost, ..Setup::on(Backend::Sqlite).auth }
+}
+
+/// How many passwords auth-svc has compared so far.
+async fn comparisons(app: &Installation, metrics: u16) -> u64 {
+    let page = app.client.get(format!("http://127.0.0.1:{metrics}/metrics")).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix("password_hash_seconds_count "));
+    line.unwrap().parse().unwrap()
+}
+
+/// What takes the time of a sign-in is the comparison: there is always one, so time does not tell who has an account.
+#[tokio::test]
+async fn a_sign_in_that_fails_costs_one_comparison_whoever_it_is_for() {
+    let metrics = irongate_test_servers::free_port();
+    let mut setup = Setup::on(Backend::Sqlite);
+    setup.auth.metrics = ListenOrOff(Some(Listen::Tcp(([127, 0, 0, 1], metrics).into())));
+    let app = Installation::start_with(setup).await;
+    app.register_admin("boss").await;
+    let boss = app.sign_in("boss").await;
+    app.register("ann").await;
+    let (locked, deleted) = (app.register("locked").await, app.register("deleted").await);
+    let path = |user: &Value| format!("/user/admin/users/{}", user["id"].as_str().unwrap());
+    app.patch(&path(&locked)).by(&boss).json(json!({ "locked": true })).send().await.expect(200);
+    app.delete(&path(&deleted)).by(&boss).send().await.expect(204);
+    let right = json!({ "username": "locked", "password": "correct horse battery staple" });
+    irongate_test_servers::eventually("auth-svc knows", std::time::Duration::from_secs(10), || async {
+        app.post("/auth/login").json(right.clone()).send().await.status == 403
+    })
+    .await;
+
+    for name in ["ann", "ann@example.org", "locked", "deleted", "nobody", "nobody@example.org"] {
+        for password in ["wrong password".to_owned(), "x".repeat(72)] {
+            let before = comparisons(&app, metrics).await;
+            let login = json!({ "username": name, "password": password });
+
+            let answer = app.post("/auth/login").json(login).send().await.expect(401);
+
+            assert_eq!(answer.body["type"], "urn:irongate:problem:wrong-password", "{name}");
+            assert_eq!(comparisons(&app, metrics).await - before, 1, "{name}");
+        }
+    }
 }
 
 on_both_databases! {
@@ -81,6 +125,31 @@ on_both_databases! {
         let refused = app.get("/auth/login").send().await.expect(405);
         assert_eq!(refused.header("allow"), Some("POST"));
         app.get("/auth/nothing").send().await.expect(404);
+    }
+
+    async fn who_signs_in_while_rights_are_taken_away_does_not_get_them(app: Installation) {
+        let mut app = app;
+        // Comparing the password takes a quarter of a second, in which much can happen.
+        let mut slow = Setup::on(Backend::Sqlite).user;
+        slow.bcrypt_cost = 12;
+        app.add_user(slow).await;
+        app.register_admin("boss").await;
+        let boss = app.sign_in("boss").await;
+        let ann = json!({ "username": "ann", "email": "ann@example.org", "password": "correct horse battery staple", "role": "admin" });
+        let ann = app.post("/user/admin/users").replica(1).by(&boss).json(ann).send().await.expect(201).body;
+        let path = format!("/user/admin/users/{}", ann["id"].as_str().unwrap());
+        let login = json!({ "username": "ann", "password": "correct horse battery staple" });
+
+        let take_away = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            app.patch(&path).by(&boss).json(json!({ "role": "user" })).send().await.expect(200);
+        };
+        let (answer, ()) = tokio::join!(app.post("/auth/login").json(login).send(), take_away);
+
+        if answer.status == 200 {
+            let status = app.get("/user/admin/users").by(&answer.signed_in()).send().await.status;
+            assert!(matches!(status, 401 | 403), "{status}: {}", answer.body["user"]);
+        }
     }
 
     async fn a_hash_of_a_lower_cost_is_made_anew_at_sign_in(app: Installation) {

@@ -6,7 +6,7 @@ CREATE TABLE outbox (
     destination   TEXT    NOT NULL,
     -- Whom it is about: events of one user arrive in order.
     user_id       TEXT    NOT NULL,
-    -- Order of writing. Ids made by two replicas at one time need not sort by it.
+    -- Order of writing; ids of one user sort by it too.
     version       INTEGER NOT NULL,
     body          TEXT    NOT NULL,
     created_at_ms INTEGER NOT NULL,

@@ -40,9 +40,7 @@ pub enum Revocation {
     Token(TokenId),
     /// All access tokens of a session: sign out everywhere, a stolen refresh token.
     Session(SessionId),
-    /// All of a user's tokens issued until now: a new role or password; later ones are valid.
-    UserUntilNow(UserId),
-    /// All of a user's tokens, whenever issued: locked or deleted.
+    /// All of a user's tokens, whenever issued: locked, deleted, another role. Until [`lift`] or [`end_bar`].
     User(UserId),
 }
 
@@ -56,26 +54,21 @@ pub enum Revocation {
 /// The database's.
 pub fn revoke(db: &mut Db, what: Revocation, now: Timestamp, expires: Timestamp) -> Result<(), DbError> {
     let whole = Timestamp::from_millis(i64::MAX);
-    let (kind, subject, not_before) = match what {
-        Revocation::Token(token) => ("token", token.to_string(), whole),
-        Revocation::Session(session) => ("session", session.to_string(), whole),
-        Revocation::UserUntilNow(user) => ("user", user.to_string(), now),
-        Revocation::User(user) => ("user", user.to_string(), whole),
+    let (kind, subject) = match what {
+        Revocation::Token(token) => ("token", token.to_string()),
+        Revocation::Session(session) => ("session", session.to_string()),
+        Revocation::User(user) => ("user", user.to_string()),
     };
     let row = (
         revoked_tokens::kind.eq(kind),
         revoked_tokens::subject.eq(subject),
-        revoked_tokens::not_before_ms.eq(not_before),
+        revoked_tokens::not_before_ms.eq(whole),
         revoked_tokens::revoked_at_ms.eq(now),
         revoked_tokens::expires_at_ms.eq(expires),
     );
-    // What is on the list already only grows: a new password does not take a locked user's name off.
+    // What is on the list already stays there at least as long.
     let wider = (
-        revoked_tokens::not_before_ms.eq(case_when(
-            excluded(revoked_tokens::not_before_ms).gt(revoked_tokens::not_before_ms),
-            excluded(revoked_tokens::not_before_ms),
-        )
-        .otherwise(revoked_tokens::not_before_ms)),
+        revoked_tokens::not_before_ms.eq(whole),
         revoked_tokens::revoked_at_ms.eq(now),
         revoked_tokens::expires_at_ms.eq(case_when(
             excluded(revoked_tokens::expires_at_ms).gt(revoked_tokens::expires_at_ms),
@@ -103,14 +96,34 @@ pub fn is_barred(db: &mut Db, user: UserId, now: Timestamp) -> Result<bool, DbEr
     Ok(diesel::select(diesel::dsl::exists(row)).get_result(db)?)
 }
 
-/// Takes a user off the blacklist who was put there no later than `as_of`; tokens issued until then stay refused.
-/// A bar that was set later stands: what lifts this one did not know of it.
+/// Takes a user off the blacklist who was put there no later than `as_of`; tokens issued until `now` stay refused until
+/// `expires`, when the last of them has run out. A bar that was set later stands: what lifts this one did not know of it.
+///
+/// `as_of` is by the clock of the service that set the bar, `now` by that of the one that makes tokens.
 ///
 /// # Errors
 /// The database's.
-pub fn lift(db: &mut Db, user: UserId, as_of: Timestamp) -> Result<(), DbError> {
+pub fn lift(
+    db: &mut Db,
+    user: UserId,
+    as_of: Timestamp,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Result<(), DbError> {
     diesel::update(row_of(user).filter(revoked_tokens::revoked_at_ms.le(as_of)))
-        .set(revoked_tokens::not_before_ms.eq(as_of))
+        .set((revoked_tokens::not_before_ms.eq(now), revoked_tokens::expires_at_ms.eq(expires)))
+        .execute(db)?;
+    Ok(())
+}
+
+/// Has a bar that was set no later than `as_of` end at `expires`: no more tokens are made for the user, and the last one
+/// will have run out. Else everybody who was ever locked or deleted would stay on the list for ever.
+///
+/// # Errors
+/// The database's.
+pub fn end_bar(db: &mut Db, user: UserId, as_of: Timestamp, expires: Timestamp) -> Result<(), DbError> {
+    diesel::update(row_of(user).filter(revoked_tokens::revoked_at_ms.le(as_of)))
+        .set(revoked_tokens::expires_at_ms.eq(expires))
         .execute(db)?;
     Ok(())
 }
@@ -317,7 +330,10 @@ mod tests {
             let next = Identity { issued_at: now + Duration::from_secs(2), ..ann.clone() };
             assert!(list.refuses(&next));
 
-            database.write(move |db| lift(db, ann.user, now + Duration::from_secs(1))).await.unwrap();
+            database
+                .write(move |db| lift(db, ann.user, now, now + Duration::from_secs(1), later))
+                .await
+                .unwrap();
             list.take_in(news(&database, list.seq(), now).await, now);
 
             assert!(list.refuses(&ann), "an old token stays refused");

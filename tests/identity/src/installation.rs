@@ -2,10 +2,12 @@
 
 use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 
+use diesel::{QueryableByName, RunQueryDsl as _};
 use irongate_auth_svc as auth;
 use irongate_shared::{
     clock::Clock,
     config::{Listen, ListenOrOff, Platform},
+    db::{self, Db, DbError},
     service::Started,
 };
 use irongate_test_servers::{Database, Postgres, eventually, free_port};
@@ -56,6 +58,8 @@ impl Setup {
 pub enum Service {
     Auth,
     User,
+    /// Not there: the gateway keeps what it would be told ([`Installation::told_chat`]).
+    Chat,
 }
 
 impl Service {
@@ -63,6 +67,7 @@ impl Service {
         match self {
             Self::Auth => "auth",
             Self::User => "user",
+            Self::Chat => "chat",
         }
     }
 }
@@ -78,6 +83,12 @@ pub struct Installation {
     // Dropped after the services have stopped.
     _database: Option<Database<'static>>,
     _data: TempDir,
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
 }
 
 struct Running {
@@ -134,8 +145,12 @@ impl Installation {
     }
 
     /// Starts a user-svc, beside those that run already.
-    pub async fn add_user(&mut self, mut settings: user::Settings) {
-        let clock = self.clock.clone();
+    pub async fn add_user(&mut self, settings: user::Settings) {
+        self.add_user_at(settings, self.clock.clone()).await;
+    }
+
+    /// The same, on a machine whose clock is another.
+    pub async fn add_user_at(&mut self, mut settings: user::Settings, clock: Clock) {
         let address = ([127, 0, 0, 1], free_port()).into();
         settings.listen = Listen::Tcp(address);
         self.add(Service::User, address, settings, move |started| user::run_at(started, clock)).await;
@@ -175,6 +190,15 @@ impl Installation {
     /// The events that chat-svc would have got.
     pub fn told_chat(&self) -> Vec<serde_json::Value> {
         self.gateway.lock().expect("no panic while held").told_chat()
+    }
+
+    /// What a query for one number gives, asked behind the services' backs.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let (database, sql) = (db::Database::open(&self.platform.database, 1), sql.to_owned());
+        let database = database.await.expect("the database is there");
+        let read =
+            move |db: &mut Db| Ok::<_, DbError>(diesel::sql_query(sql).get_result::<Number>(db)?.number);
+        database.read(read).await.expect("a query that gives `number`")
     }
 
     /// Where the service answers that owns `path`; `replica` counts those that were started, from 0.

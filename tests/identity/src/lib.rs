@@ -34,6 +34,7 @@ pub use app::app_code;
 pub use http::{Answer, Call, SignedIn};
 pub use installation::{Backend, Installation, Service, Setup};
 pub use irongate_shared::token::REVOCATION_LAG;
+pub use irongate_user_svc::Settings as UserSettings;
 pub use serde_json::{Value, json};
 
 /// One test per database out of each function: `name::sqlite` and `name::postgres`.

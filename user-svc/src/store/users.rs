@@ -186,9 +186,9 @@ pub(crate) fn deleted_before(db: &mut Db, before: Timestamp, limit: i64) -> Resu
     Ok(users::table.filter(users::deleted_at_ms.lt(before)).limit(limit).load(db)?)
 }
 
-pub(crate) fn erase(db: &mut Db, id: UserId) -> Result<(), DbError> {
-    diesel::delete(users::table.find(id)).execute(db)?;
-    Ok(())
+/// Whether there was a row to erase.
+pub(crate) fn erase(db: &mut Db, id: UserId) -> Result<bool, DbError> {
+    Ok(diesel::delete(users::table.find(id)).execute(db)? > 0)
 }
 
 /// A `LIKE` pattern for a word that begins with `text`, whatever characters that holds.

@@ -55,6 +55,31 @@ on_both_databases! {
         assert_eq!(changes[0]["actor_id"], boss.user["id"]);
     }
 
+    async fn nobody_stays_on_the_blacklist_for_longer_than_a_token_lasts(app: Installation) {
+        app.register_admin("boss").await;
+        let boss = app.sign_in("boss").await;
+        for (name, changes) in [
+            ("ann", vec![json!({ "role": "admin" })]),
+            ("bob", vec![json!({ "locked": true })]),
+            ("eve", vec![json!({ "locked": true }), json!({ "locked": false })]),
+        ] {
+            let user = app.register(name).await;
+            for change in changes {
+                app.patch(&path(&user)).by(&boss).json(change).send().await.expect(200);
+            }
+        }
+        let zoe = app.register("zoe").await;
+        app.delete(&path(&zoe)).by(&boss).send().await.expect(204);
+
+        let until_when = i64::MAX - 1;
+        eventually("auth-svc knows of all of them", Duration::from_secs(10), || async {
+            let bars = "SELECT COUNT(*) AS number FROM revoked_tokens WHERE kind = 'user'";
+            app.number(bars).await == 4
+                && app.number(&format!("{bars} AND expires_at_ms > {until_when}")).await == 0
+        })
+        .await;
+    }
+
     async fn accounts_are_made_found_changed_and_deleted(app: Installation) {
         app.register_admin("boss").await;
         let boss = app.sign_in("boss").await;

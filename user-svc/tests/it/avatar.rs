@@ -31,6 +31,11 @@ on_both_databases! {
         app.delete("/user/me/avatar").by(&ann).send().await.expect(204);
         app.get(address).send().await.expect(404);
         assert_eq!(app.get("/user/me").by(&ann).send().await.body["avatar_url"], json!(null));
+
+        put(&app, &ann, PNG.to_vec()).await.expect(204);
+        app.get(address).send().await.expect(200);
+        app.delete("/user/me").by(&ann).send().await.expect(204);
+        app.get(address).send().await.expect(404);
     }
 
     async fn what_is_no_picture_is_refused(app: Installation) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use irongate_shared::clock::Clock;
 use irongate_test_identity::{Backend, Installation, Service, Setup, json, on_both_databases};
 use irongate_test_servers::eventually;
 
@@ -66,10 +67,34 @@ on_both_databases! {
         assert_eq!(app.mails_now("ann@example.org", "Confirm your e-mail address").len(), 1);
     }
 
+    async fn events_of_one_user_arrive_in_order_though_the_clocks_of_two_replicas_differ(app: Installation) {
+        let mut app = app;
+        let slow = Clock::shifted();
+        app.clock.advance(Duration::from_secs(60));
+        app.add_user_at(Setup::on(Backend::Sqlite).user, slow).await;
+        let user = app.register("ann").await;
+        let ann = app.sign_in("ann").await;
+        app.cut(Service::Chat);
+
+        for (n, replica) in [0, 1, 0, 1].into_iter().enumerate() {
+            let change = json!({ "display_name": format!("Ann {n}") });
+            app.patch("/user/me").replica(replica).by(&ann).json(change).send().await.expect(200);
+        }
+
+        app.mend(Service::Chat);
+        let versions = || {
+            let told = app.told_chat().into_iter().filter(|event| event["user"]["id"] == user["id"]);
+            told.map(|event| event["version"].as_i64().unwrap()).collect::<Vec<_>>()
+        };
+        eventually("chat-svc was told everything", Duration::from_secs(20), || async { versions().len() >= 5 }).await;
+        assert_eq!(versions(), [1, 2, 3, 4, 5]);
+    }
+
     async fn a_deleted_account_is_erased_everywhere_some_time_later(app: Installation) {
         let mut app = app;
         let user = app.register("ann").await;
         let ann = app.sign_in("ann").await;
+        app.post("/auth/mfa/totp").by(&ann).json(json!({})).send().await.expect(200);
         app.delete("/user/me").by(&ann).send().await.expect(204);
         let again = json!({ "username": "ann", "email": "other@example.org", "password": "correct horse battery staple" });
         app.post("/user/register").json(again.clone()).send().await.expect(409);
@@ -82,6 +107,16 @@ on_both_databases! {
             app.told_chat().iter().any(|event| event["status"] == "erased" && event["user"]["id"] == user["id"] && event["user"]["email"] == "")
         })
         .await;
+        let id = user["id"].as_str().unwrap();
+        let kept = async |table: &str| {
+            let sql = format!("SELECT COUNT(*) AS number FROM {table} WHERE user_id = '{id}'");
+            app.number(&sql).await
+        };
+        eventually("auth-svc was told", Duration::from_secs(20), || async { kept("credentials").await == 0 }).await;
+        for table in ["sessions", "mfa_totp", "mfa_recovery_codes", "mfa_challenges", "passkeys", "mailed_links", "avatars"] {
+            assert_eq!(kept(table).await, 0, "{table}");
+        }
+        assert_eq!(kept("audit_log").await, 1, "that the account was erased, and nothing else");
         app.post("/user/register").json(again).send().await.expect(201);
         assert_ne!(app.sign_in("ann").await.user["id"], user["id"]);
     }
