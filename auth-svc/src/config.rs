@@ -22,7 +22,7 @@ pub struct Settings {
     pub bcrypt_cost: u32,
     /// Threads that hash passwords.
     pub hash_threads: usize,
-    /// Sign-ins that may wait for them; more are answered 503.
+    /// Sign-ins that may wait for them; more are answered 429.
     pub hash_queue: usize,
     /// How long an access token is valid.
     pub access_lifetime: Period,

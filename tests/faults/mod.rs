@@ -3,12 +3,14 @@
 //! | file | what breaks |
 //! |---|---|
 //! | `programs.rs` | the gateway or a service is killed, stands still, or is slow |
+//! | `flood.rs` | more people sign in than passwords can be checked |
 //! | `postgres.rs` | PostgreSQL stops, crashes, stands still, has no connection or no disk left |
 //! | `redis.rs` | Redis stops, stands still, takes nobody in, has no memory left |
 //! | `sqlite.rs` | the file is locked by somebody, or its disk is full |
 //! | `clock.rs` | the machine's time is put right by a minute |
 
 mod clock;
+mod flood;
 mod postgres;
 mod programs;
 mod redis;

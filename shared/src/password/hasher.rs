@@ -10,14 +10,14 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, Registry};
 use tokio::sync::oneshot;
 
 use super::Password;
-use crate::problem::Problem;
+use crate::problem::{Problem, kind};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -44,9 +44,11 @@ struct Metrics {
 pub struct Overloaded;
 
 impl From<Overloaded> for Problem {
-    fn from(why: Overloaded) -> Self {
-        Self::unavailable(why)
+    /// Not 503: a gateway takes that for a failing server, and a replica that refuses a flood would be left out.
+    fn from(_: Overloaded) -> Self {
+        Self::new(kind::TOO_MANY_REQUESTS)
             .detail("Too many people are signing in right now. Please try again in a moment.")
+            .retry_after(Duration::from_secs(2))
     }
 }
 
@@ -121,8 +123,9 @@ impl Hasher {
                 return;
             }
             let began = Instant::now();
-            let _ = answer.send(job());
+            let done = job();
             took.observe(began.elapsed().as_secs_f64());
+            let _ = answer.send(done);
         });
         let sent = self.queue.as_ref().map(|queue| queue.try_send(job));
         if let None | Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) = sent {
