@@ -6,6 +6,7 @@
 //! | `edge.rs` | what any HTTP client sees at the two ports: redirect, certificate, health, problem answers |
 //! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
 //! | `live.rs` | the chat's WebSockets: replicas replaced one by one, ends within a second, the Autobahn cases |
+//! | `replicas.rs` | two processes of auth-svc and user-svc on one database behave as one |
 //! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
 //! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
@@ -31,5 +32,6 @@ mod faults;
 mod journey;
 mod live;
 mod operators;
+mod replicas;
 mod start_stop;
 mod support;

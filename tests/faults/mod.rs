@@ -3,6 +3,7 @@
 //! | file | what breaks |
 //! |---|---|
 //! | `programs.rs` | the gateway or a service is killed, stands still, or is slow |
+//! | `events.rs` | services that should hear of an account are away for long |
 //! | `flood.rs` | more people sign in than passwords can be checked |
 //! | `postgres.rs` | PostgreSQL stops, crashes, stands still, has no connection or no disk left |
 //! | `redis.rs` | Redis stops, stands still, takes nobody in, has no memory left |
@@ -10,6 +11,7 @@
 //! | `clock.rs` | the machine's time is put right by a minute |
 
 mod clock;
+mod events;
 mod flood;
 mod postgres;
 mod programs;

@@ -1,6 +1,7 @@
 //! The system under test, and the people in front of it.
 
 mod answer;
+mod beside;
 mod chat;
 mod diary;
 mod person;
@@ -9,6 +10,7 @@ mod site;
 mod system;
 
 pub(crate) use answer::Answer;
+pub(crate) use beside::Beside;
 pub(crate) use chat::Chat;
 pub(crate) use diary::Diary;
 pub(crate) use person::{PASSWORD, Person};

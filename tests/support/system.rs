@@ -244,6 +244,13 @@ impl System {
         Answer::read(line.clone(), request.send().await.unwrap_or_else(|why| panic!("{line}: {why:?}"))).await
     }
 
+    /// A request without a body by whoever holds this token.
+    pub(crate) async fn send_by(&self, token: &str, method: Method, path: &str) -> Answer {
+        let line = format!("{method} {path}");
+        let request = self.http.request(method, self.url(path)).bearer_auth(token);
+        Answer::read(line.clone(), request.send().await.unwrap_or_else(|why| panic!("{line}: {why:?}"))).await
+    }
+
     /// What the dashboard shows, from the listener that works without any service.
     pub(crate) async fn dashboard(&self) -> Value {
         let token = fs::read_to_string(self.setup.path("admin-token")).unwrap();
