@@ -31,6 +31,8 @@ pub(super) struct Measured {
     pub(super) answered: u64,
     pub(super) seconds: f64,
     pub(super) per_second: f64,
+    /// Told to come back later.
+    pub(super) refused_per_second: Option<f64>,
     pub(super) p50_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
     pub(super) cpu_micros: f64,

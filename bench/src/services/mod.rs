@@ -4,6 +4,7 @@
 //! alone, asked by pgbench in the place of the service. Everything else (generator, PostgreSQL) has processors of its
 //! own.
 
+mod flood;
 mod limit;
 mod load;
 mod report;
@@ -42,6 +43,8 @@ const MESSAGES: usize = 200;
 pub(crate) enum Work {
     /// `POST /auth/login`
     Login,
+    /// Ten times as many sign-ins as passwords can be checked, and two others beside them.
+    Flood,
     /// `POST /auth/refresh`
     Refresh,
     /// `GET /user/me`
@@ -101,7 +104,7 @@ pub(crate) struct Args {
 
 #[expect(clippy::print_stdout, reason = "the results")]
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let all = [Work::Login, Work::Refresh, Work::Me, Work::History, Work::Verify];
+    let all = [Work::Login, Work::Flood, Work::Refresh, Work::Me, Work::History, Work::Verify];
     let works = if args.work.is_empty() { all.to_vec() } else { args.work.clone() };
     let backends = if args.database.is_empty() {
         vec![Backend::Sqlite, Backend::Postgres]
@@ -296,7 +299,7 @@ impl Stage {
             }
             limit::pgbench(postgres, &args.servers_on, &script, USERS, time).map(Some)
         };
-        let row = |measured, limit| vec![Row { work, backend, measured, limit }];
+        let row = |measured, limit| vec![Row { work, part: "", backend, measured, limit }];
         match work {
             Work::Login => {
                 let requests = self
@@ -309,6 +312,37 @@ impl Stage {
                 let measured = ask(service, chains, time, args, postgres)?;
                 let after = limit::bcrypt(PASSWORD, cost, &args.servers_on, time / 2)?;
                 Ok(row(measured, Some(before.and(&after))))
+            }
+            Work::Flood => {
+                let before = limit::bcrypt(PASSWORD, cost, &args.servers_on, time / 2)?;
+                let first = self.users.first().context("a user")?;
+                let flood = flood::Flood {
+                    sign_ins: self
+                        .users
+                        .iter()
+                        .map(|user| request("POST", "/auth/login", "", Some(&sign_in(&user.name))))
+                        .collect(),
+                    per_second: flood::TIMES * before.per_second,
+                    others: vec![
+                        (
+                            "`GET /user/me`",
+                            self.user.address,
+                            request("GET", "/user/me", &first.access.token, None),
+                        ),
+                        ("`GET /health` of auth-svc", self.auth.address, request("GET", "/health", "", None)),
+                    ],
+                };
+                let measured = flood.run(self.auth.address, time)?;
+                let after = limit::bcrypt(PASSWORD, cost, &args.servers_on, time / 2)?;
+                let limit = before.and(&after);
+                let row = |(part, measured): (&'static str, Measured)| Row {
+                    work,
+                    part,
+                    backend,
+                    measured,
+                    limit: (part == flood::SIGN_IN).then_some(limit),
+                };
+                Ok(measured.into_iter().map(row).collect())
             }
             Work::Refresh => {
                 let chains = self.users.iter().map(|user| Chain::Refresh(user.refresh.clone())).collect();

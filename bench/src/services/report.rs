@@ -29,6 +29,8 @@ pub(super) struct Results {
 pub(super) struct Row {
     #[serde(serialize_with = "lowercase")]
     pub(super) work: Work,
+    /// Which of several measurements of that work; empty where there is one.
+    pub(super) part: &'static str,
     #[serde(serialize_with = "lowercase")]
     pub(super) backend: Backend,
     pub(super) measured: Measured,
@@ -73,11 +75,11 @@ impl Results {
             let _ = writeln!(text, "- {line}");
         }
         text.push_str(
-            "\n| | database | per second | CPU µs | PostgreSQL µs | p50 ms | p99 ms | busy | others | limit: per second | CPU µs | PostgreSQL µs | of the limit: rate | CPU |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+            "\n| | database | per second | CPU µs | PostgreSQL µs | refused per second | p50 ms | p99 ms | busy | others | limit: per second | CPU µs | PostgreSQL µs | of the limit: rate | CPU |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         let mut names: Vec<(Work, Backend, &'static str)> = Vec::new();
         for row in &self.rows {
-            let name = (row.work, row.backend, row.limit.map_or("", |limit| limit.what));
+            let name = (row.work, row.backend, row.part);
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -86,39 +88,36 @@ impl Results {
             self.line(&mut text, name);
         }
         text.push_str(
-            "\nThe limit of a sign-in is bcrypt alone on the processors of auth-svc, measured before and after it; of all else on PostgreSQL its statements alone, asked by pgbench in the place of the service. `of the limit`: the service's rate over that of the limit, and the limit's processor time over the service's.\n",
+            "\nThe limit of a sign-in is bcrypt alone on the processors of auth-svc, measured before and after it, in a flood of them too; of all else on PostgreSQL its statements alone, asked by pgbench in the place of the service. `of the limit`: the service's rate over that of the limit, and the limit's processor time over the service's.\n",
         );
         text
     }
 
-    fn line(&self, text: &mut String, (work, backend, what): (Work, Backend, &'static str)) {
+    fn line(&self, text: &mut String, (work, backend, part): (Work, Backend, &'static str)) {
         let of = |figure: &dyn Fn(&Row) -> Option<f64>| {
-            let same = |row: &&Row| {
-                row.work == work && row.backend == backend && row.limit.map_or("", |limit| limit.what) == what
-            };
+            let same = |row: &&Row| row.work == work && row.backend == backend && row.part == part;
             median(&self.rows.iter().filter(same).filter_map(figure).collect::<Vec<_>>())
         };
-        let limited = work != Work::Verify && !what.is_empty();
-        let limit =
-            |figure: fn(&Limit) -> f64| limited.then(|| of(&|row| row.limit.as_ref().map(figure))).flatten();
+        let limit = |figure: fn(&Limit) -> f64| of(&|row| row.limit.as_ref().map(figure));
         let others = of(&|row| Some(row.measured.others));
-        let name = match (work, what) {
+        let name = match (work, part) {
             (Work::Login, _) => "sign-in".to_owned(),
             (Work::Refresh, _) => "refresh".to_owned(),
             (Work::Me, _) => "`GET /user/me`".to_owned(),
             (Work::History, _) => "history, 50 messages".to_owned(),
-            (Work::Verify, "") => "check of a token seen before".to_owned(),
-            (Work::Verify, _) => "check of a new token".to_owned(),
+            (Work::Flood, part) => format!("{part}, in a flood of sign-ins"),
+            (Work::Verify, part) => format!("check of a {part}"),
         };
         let rate = |row: &Row| Some(row.measured.per_second / row.limit?.per_second);
         let cpu = |row: &Row| Some(row.limit?.cpu_micros / row.measured.cpu_micros);
         let _ = writeln!(
             text,
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {}{} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {}{} | {} | {} | {} | {} | {} |",
             backend.name(),
             number(of(&|row| Some(row.measured.per_second)), 1),
             number(of(&|row| Some(row.measured.cpu_micros)), 2),
             number(of(&|row| Some(row.measured.postgres_micros)).filter(|_| backend == Backend::Postgres), 1),
+            number(of(&|row| row.measured.refused_per_second), 1),
             number(of(&|row| row.measured.p50_ms), 2),
             number(of(&|row| row.measured.p99_ms), 2),
             percent(of(&|row| Some(row.measured.busy))),
@@ -127,8 +126,8 @@ impl Results {
             number(limit(|limit| limit.per_second), 1),
             number(limit(|limit| limit.cpu_micros), 2),
             number(limit(|limit| limit.postgres_micros), 1),
-            percent(of(&|row| rate(row).filter(|_| limited))),
-            percent(of(&|row| cpu(row).filter(|_| limited))),
+            percent(of(&rate)),
+            percent(of(&cpu)),
         );
     }
 }
