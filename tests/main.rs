@@ -7,6 +7,7 @@
 //! | `journey.rs` | people through the API: register, sign in, rooms, messages; on both databases |
 //! | `live.rs` | the chat's WebSockets: replicas replaced one by one, ends within a second, the Autobahn cases |
 //! | `replicas.rs` | two processes of auth-svc and user-svc on one database behave as one |
+//! | `contract.rs` | what the OpenAPI documents say is what the system does |
 //! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
 //! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
@@ -25,6 +26,7 @@
 )]
 
 mod browser;
+mod contract;
 mod deployed;
 mod documents;
 mod edge;

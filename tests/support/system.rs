@@ -244,6 +244,13 @@ impl System {
         Answer::read(line.clone(), request.send().await.unwrap_or_else(|why| panic!("{line}: {why:?}"))).await
     }
 
+    /// A form, as OAuth has it.
+    pub(crate) async fn post_form(&self, path: &str, form: String) -> Answer {
+        let request = self.http.post(self.url(path)).body(form);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        Answer::read(format!("POST {path}"), request.send().await.unwrap()).await
+    }
+
     /// A request without a body by whoever holds this token.
     pub(crate) async fn send_by(&self, token: &str, method: Method, path: &str) -> Answer {
         let line = format!("{method} {path}");

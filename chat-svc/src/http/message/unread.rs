@@ -2,7 +2,8 @@
 
 use actix_web::{HttpResponse, get, web};
 use irongate_shared::{
-    problem::{Document, Problem},
+    problem::Problem,
+    service::refusals::{Always, SignedIn, TakesInput},
     token::Identity,
 };
 use serde::Deserialize;
@@ -32,8 +33,7 @@ pub(crate) struct Asked {
     params(Asked),
     responses(
         (status = 200, description = "A page of rooms with messages that you have not read", body = Page<UnreadView>),
-        (status = 401, description = "You are not signed in", body = Document),
-        (status = 422, description = "Some of the input is not valid", body = Document),
+        SignedIn, TakesInput, Always,
     )
 )]
 #[get("/unread")]
