@@ -1,23 +1,29 @@
 //! The dashboard as an operator uses it: on the main port as a signed-in administrator, on the admin listener with the
 //! token of the first start.
 
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use irongate_test_servers::eventually;
 
 use super::{people::Stage, window::Window};
-use crate::support::{LIMIT, Service};
+use crate::support::{Backend, LIMIT, Service, Setup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dashboard() {
-    let stage = Stage::start().await;
+    let (setup, configuration) = with_a_configuration_of_its_own();
+    let stage = Stage::over(setup).await;
     let root = stage.administrator().await;
     root.sees("Everything is up").await;
+    root.holds("a calm title", "document.title === 'Everything is up · Irongate'").await;
     it_shows_traffic_as_it_flows(&stage, &root).await;
     a_drained_server_gets_no_request_until_undrained(&stage, &root).await;
     a_failure_is_told_with_its_reason_and_in_the_story(&stage, &root).await;
     an_error_is_listed_with_its_request_id(&stage, &root).await;
     a_reload_is_asked_about_and_says_how_it_ended(&root).await;
+    a_refused_reload_says_what_is_wrong(&root, &configuration).await;
     the_configuration_in_force_is_shown_as_text(&root).await;
     the_certificate_is_shown_and_its_authority_handed_out(&stage, &root).await;
     only_administrators_get_in(&stage).await;
@@ -25,12 +31,22 @@ async fn the_dashboard() {
     it_comes_back_after_the_gateway_was_killed(&stage, &root).await;
 }
 
+/// A system whose `gateway.toml` may be written to, and that file.
+fn with_a_configuration_of_its_own() -> (Setup, PathBuf) {
+    let mut setup = Setup::new(Backend::Embedded);
+    let file = setup.path("../gateway.toml");
+    fs::create_dir_all(setup.path("")).unwrap();
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway.toml"), &file).unwrap();
+    setup.set("IRONGATE_GATEWAY_CONFIG", file.to_str().unwrap());
+    (setup, file)
+}
+
 async fn it_shows_traffic_as_it_flows(stage: &Stage, root: &Window) {
     for _ in 0..20 {
         stage.system.get("/auth/health").await;
     }
     root.holds("requests per second", "[...document.querySelectorAll('.tile')].some((one) => one.innerText.includes('Requests') && !one.innerText.includes('\\n0/s'))").await;
-    root.holds("two charts of the last hour", "document.querySelectorAll('.chart canvas').length === 2")
+    root.holds("three charts of the last hour", "document.querySelectorAll('.chart canvas').length === 3")
         .await;
     root.holds("a strip of checks for each server", "document.querySelectorAll('.strip').length === 3 && [...document.querySelectorAll('.strip')].every((one) => one.querySelector('rect'))").await;
 }
@@ -66,16 +82,20 @@ async fn a_failure_is_told_with_its_reason_and_in_the_story(stage: &Stage, root:
     root.click("button", &format!("Story of {chat}")).await;
     root.holds("the story", "document.querySelector('.story') !== null").await;
     stage.system.pause(Service::Chat);
-    root.sees("A service is down").await;
+    root.sees("chat is down").await;
+    root.holds("the tab to say so", "document.title === 'chat is down · Irongate' && document.querySelector('link[rel=icon]').href.endsWith('gate-down.svg')").await;
     root.holds(
         "a reason beside the server",
         "document.querySelector('.server .reason')?.innerText.length > 8",
     )
     .await;
+    root.holds("server and reason in the verdict", "[...document.querySelectorAll('.troubles li.is-down')].some((one) => one.innerText.includes('chat') && one.innerText.length > 16)").await;
     root.holds("a failed check in the strip", "document.querySelector('.strip .is-bad') !== null").await;
     root.reads(".story", "Down").await;
+    root.has_no_barrier("a dashboard in trouble").await;
     stage.system.resume(Service::Chat);
     root.sees("Everything is up").await;
+    root.holds("no trouble left", "document.querySelector('.troubles') === null").await;
     root.reads(".story li:first-child", "Up").await;
 }
 
@@ -99,6 +119,23 @@ async fn a_reload_is_asked_about_and_says_how_it_ended(root: &Window) {
     root.reads(".outcome", "is in force.").await;
     root.click("button", "Dismiss").await;
     root.holds("no outcome", "document.querySelector('.outcome') === null").await;
+}
+
+async fn a_refused_reload_says_what_is_wrong(root: &Window, configuration: &Path) {
+    let good = fs::read_to_string(configuration).unwrap();
+    fs::write(configuration, format!("{good}\n[upstream.parrot]\nhelth_path = \"/\"\n")).unwrap();
+    root.click("button", "Reload configuration").await;
+    root.click("button", "Reload").await;
+    root.reads(".outcome.is-failed", "helth_path").await;
+    root.reads(".troubles", "A reload was refused").await;
+    root.reads(".refusal", "unknown key `helth_path`").await;
+    root.has_no_barrier("a refused reload").await;
+
+    fs::write(configuration, good).unwrap();
+    root.click("button", "Reload configuration").await;
+    root.click("button", "Reload").await;
+    root.reads(".outcome", "is in force.").await;
+    root.holds("no trouble left", "document.querySelector('.troubles') === null").await;
 }
 
 async fn the_configuration_in_force_is_shown_as_text(root: &Window) {
@@ -140,7 +177,7 @@ async fn the_token_opens_the_admin_listener_while_auth_is_down(stage: &Stage) {
     operator.finds("heading", "That token is not right").await;
     operator.fill("Admin token", token.trim()).await;
     operator.click("button", "Use token").await;
-    operator.sees("A service is down").await;
+    operator.sees("auth is down").await;
     stage.system.resume(Service::Auth);
     operator.sees("Everything is up").await;
 

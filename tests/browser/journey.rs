@@ -23,7 +23,7 @@ async fn two_newcomers_talk_while_chat_is_killed_and_the_dashboard_says_so() {
     let operator = stage.administrator().await;
     operator.sees("Everything is up").await;
     stage.system.pause(Service::Chat);
-    operator.sees("A service is down").await;
+    operator.sees("chat is down").await;
     stage.system.resume(Service::Chat);
     operator.sees("Everything is up").await;
 

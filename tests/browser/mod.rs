@@ -4,6 +4,7 @@
 //! features stand in it as steps named by what they hold.
 
 mod account;
+mod barriers;
 mod chromium;
 mod conversation;
 mod dashboard;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{chromium::Chromium, window::Window};
-use crate::support::{Backend, PASSWORD, System};
+use crate::support::{Backend, PASSWORD, Setup, System};
 
 /// A running system with a browser in front of it.
 pub(super) struct Stage {
@@ -14,7 +14,11 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn start() -> Self {
-        Self { system: System::start(Backend::Embedded).await, browser: Chromium::start() }
+        Self::over(Setup::new(Backend::Embedded)).await
+    }
+
+    pub(super) async fn over(setup: Setup) -> Self {
+        Self { system: System::start_over(setup).await, browser: Chromium::start() }
     }
 
     /// A window of somebody who has just registered by the API, at `path`. For what is no test of the way in.

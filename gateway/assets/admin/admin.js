@@ -6,14 +6,16 @@ import { render } from './preact.js';
 import { ask, forgetToken, Locked, takeTokenFromAddress, useToken } from './access.js';
 import { html } from './html.js';
 import { follow } from './stream.js';
-import { Away, Dashboard, Door } from './view.js';
+import { Away, Door } from './door.js';
+import { verdict } from './trouble.js';
+import { Dashboard, titleOf } from './view.js';
 
 /** @typedef {import('./view.js').Upstream} Upstream */
 /** @typedef {import('./view.js').Server} Server */
 
 const root = /** @type {Element} */ (document.getElementById('app'));
 
-/** @type {import('./view.js').Model & {locked: Locked['why'] | null, error: unknown}} */
+/** @type {Omit<import('./view.js').Model, 'state'> & {state: import('./view.js').State | null, locked: Locked['why'] | null, error: unknown}} */
 let model = {
   state: null, away: false, opened: new Set(), configText: null, outcome: null, question: null, busy: false, locked: null, error: null,
 };
@@ -22,6 +24,7 @@ let model = {
 function show(change) {
   model = { ...model, ...change };
   render(page(), root);
+  markTab();
 }
 
 function page() {
@@ -30,11 +33,21 @@ function page() {
   return html`<${Dashboard} model=${model} actions=${actions} />`;
 }
 
+/** Trouble shows in the tab, too, where the page is not looked at. */
+function markTab() {
+  const { state } = model;
+  document.title = state ? titleOf({ ...model, state }) : 'Server health · Irongate';
+  const wanted = state && !model.away && verdict(state).grade === 'down' ? 'gate-down.svg' : 'gate.svg';
+  const icon = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]'));
+  if (icon.getAttribute('href') !== wanted) icon.setAttribute('href', wanted);
+}
+
 function watch() {
   const ended = new AbortController();
   show({ locked: null, error: null });
   follow({
-    onState: (state) => show({ state, away: false, error: null }),
+    // The history comes with the first event and whenever it has changed.
+    onState: (state) => show({ state: { ...state, history: state.history ?? model.state?.history ?? [] }, away: false, error: null }),
     onAway: (error) => show({ away: true, error }),
     signal: ended.signal,
   }).catch(lock);

@@ -18,8 +18,11 @@ export function latency(ms) {
   if (ms === null || ms === undefined) return '–';
   if (ms === 0) return '0';
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
-  return ms < 100 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return ms < 1000 ? `${three(ms)} ms` : `${three(ms / 1000)} s`;
 }
+
+/** As many digits as can be told apart at a glance. @param {number} n */
+const three = (n) => (n < 10 ? n.toFixed(1) : n.toFixed(0)).replace(/\.0$/, '');
 
 /** The two largest units of a time in seconds. @param {number} seconds */
 export function duration(seconds) {
@@ -43,3 +46,6 @@ export const clock = (moment) => CLOCK.format(new Date(moment));
 export const day = (moment) => DAY.format(new Date(moment));
 /** @param {string} moment */
 export const full = (moment) => FULL.format(new Date(moment));
+
+/** A socket's path is long, and its end is what tells it from others. @param {string} address */
+export const shortened = (address) => (address.startsWith('unix:') ? `unix:…/${address.split('/').at(-1)}` : address);

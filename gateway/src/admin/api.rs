@@ -85,8 +85,10 @@ async fn events(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<()
     if exchange.request.head.method == Method::HEAD {
         return exchange.downstream.finish().await;
     }
+    // More than there can be: the first event tells all of it.
+    let mut told = u64::MAX;
     loop {
-        let text = serde_json::to_string(&state::now(context.gateway)).unwrap_or_default();
+        let text = serde_json::to_string(&state::news(context.gateway, &mut told)).unwrap_or_default();
         exchange.body(Bytes::from(format!("event: state\ndata: {text}\n\n"))).await?;
         exchange.downstream.flush().await?;
         tokio::select! {

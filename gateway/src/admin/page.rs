@@ -15,7 +15,7 @@ mod embedded {
     include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
 }
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
                       connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 pub(super) async fn to_start(exchange: &mut Exchange<'_>) -> Result<(), Fault> {

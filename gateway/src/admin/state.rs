@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     gateway::{Gateway, ReloadError},
-    observe::{RecentError, Traffic, clock::iso},
+    observe::{Point, RecentError, Traffic, clock::iso},
     tls::Facts,
     upstream::{Pool, Server},
 };
@@ -21,7 +21,9 @@ pub(super) struct State {
     config: Config,
     certificate: Facts,
     traffic: Traffic,
-    history: Vec<crate::observe::Point>,
+    /// Absent in a stream that has told it already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<Point>>,
     upstreams: Vec<Upstream>,
     recent_errors: Vec<RecentError>,
 }
@@ -79,6 +81,20 @@ struct Change {
 }
 
 pub(super) fn now(gateway: &Gateway) -> State {
+    with(gateway, Some(gateway.observe.history().1))
+}
+
+/// For a stream that has told of `told` points of the history: the history itself changes every ten seconds only, and
+/// would be most of what is sent.
+pub(super) fn news(gateway: &Gateway, told: &mut u64) -> State {
+    let history = gateway.observe.history_after(*told).map(|(closed, points)| {
+        *told = closed;
+        points
+    });
+    with(gateway, history)
+}
+
+fn with(gateway: &Gateway, history: Option<Vec<Point>>) -> State {
     let snapshot = gateway.snapshot();
     State {
         version: irongate_shared::VERSION,
@@ -93,7 +109,7 @@ pub(super) fn now(gateway: &Gateway) -> State {
         },
         certificate: Facts::clone(&gateway.certificates.facts()),
         traffic: gateway.observe.traffic(),
-        history: gateway.observe.history(),
+        history,
         upstreams: snapshot.pools.values().map(|pool| upstream(pool)).collect(),
         recent_errors: gateway.observe.recent_errors(),
     }

@@ -15,6 +15,8 @@ pub(super) struct History {
     points: VecDeque<Point>,
     seconds: VecDeque<Second>,
     since_point: usize,
+    /// How many points there ever were.
+    closed: u64,
     last_totals: (u64, u64),
 }
 
@@ -23,7 +25,18 @@ pub(crate) struct Point {
     at: String,
     requests: u64,
     errors: u64,
+    p50_ms: f64,
+    p95_ms: f64,
     p99_ms: f64,
+    connections: i64,
+    websockets: i64,
+}
+
+/// What is open at the moment.
+#[derive(Clone, Copy)]
+pub(super) struct Gauges {
+    pub(super) connections: i64,
+    pub(super) websockets: i64,
 }
 
 struct Second {
@@ -43,7 +56,7 @@ pub(super) struct Recent {
 
 impl History {
     /// `requests` and `errors` are totals since the start.
-    pub(super) fn push(&mut self, at: Timestamp, requests: u64, errors: u64, counts: Counts) {
+    pub(super) fn push(&mut self, at: Timestamp, requests: u64, errors: u64, counts: Counts, open: Gauges) {
         let (before_requests, before_errors) = std::mem::replace(&mut self.last_totals, (requests, errors));
         if self.seconds.len() == SECONDS_PER_POINT {
             self.seconds.pop_front();
@@ -59,17 +72,29 @@ impl History {
             if self.points.len() == POINTS {
                 self.points.pop_front();
             }
+            let counts = self.counts();
             self.points.push_back(Point {
                 at: super::clock::iso(at),
                 requests: self.seconds.iter().map(|second| second.requests).sum(),
                 errors: self.seconds.iter().map(|second| second.errors).sum(),
-                p99_ms: self.counts().percentile_ms(0.99),
+                p50_ms: counts.percentile_ms(0.5),
+                p95_ms: counts.percentile_ms(0.95),
+                p99_ms: counts.percentile_ms(0.99),
+                connections: open.connections,
+                websockets: open.websockets,
             });
+            self.closed += 1;
         }
     }
 
-    pub(super) fn points(&self) -> Vec<Point> {
-        self.points.iter().cloned().collect()
+    /// All points, and how many there ever were.
+    pub(super) fn points(&self) -> (u64, Vec<Point>) {
+        (self.closed, self.points.iter().cloned().collect())
+    }
+
+    /// The points, if there are others than when there had been `seen` of them.
+    pub(super) fn points_after(&self, seen: u64) -> Option<(u64, Vec<Point>)> {
+        (self.closed != seen).then(|| self.points())
     }
 
     /// Over the last ten seconds.

@@ -20,7 +20,11 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::{access_log::AccessLog, history::History, latency::Latencies};
+use self::{
+    access_log::AccessLog,
+    history::{Gauges, History},
+    latency::Latencies,
+};
 use crate::{
     exchange::{Connection, Exchange},
     fault::Fault,
@@ -194,6 +198,7 @@ impl Observe {
             self.requests.load(Relaxed),
             self.errors.load(Relaxed),
             second,
+            Gauges { connections: self.connections.load(Relaxed), websockets: self.websockets.load(Relaxed) },
         );
     }
 
@@ -212,8 +217,14 @@ impl Observe {
         }
     }
 
-    pub(crate) fn history(&self) -> Vec<history::Point> {
+    /// The points of the last hour, and how many there ever were.
+    pub(crate) fn history(&self) -> (u64, Vec<Point>) {
         self.history.lock().unwrap_or_else(PoisonError::into_inner).points()
+    }
+
+    /// The same, if it has changed since there had been `seen` of them.
+    pub(crate) fn history_after(&self, seen: u64) -> Option<(u64, Vec<Point>)> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).points_after(seen)
     }
 
     pub(crate) fn recent_errors(&self) -> Vec<RecentError> {

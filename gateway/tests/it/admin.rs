@@ -39,6 +39,25 @@ async fn a_change_is_told_at_once_over_the_event_stream() {
     told.await.expect("the change in the stream");
 }
 
+/// The hour's history is most of a state, and grows every ten seconds only.
+#[tokio::test]
+async fn the_event_stream_tells_its_history_once_and_when_it_has_grown() {
+    let gateway = Gateway::configured("").await;
+    let mut events = gateway.admin_call(reqwest::Method::GET, "events").await;
+    let mut seen = String::new();
+    while seen.matches("\n\n").count() < 4 {
+        seen.push_str(&String::from_utf8_lossy(&events.chunk().await.unwrap().unwrap()));
+    }
+    let told: Vec<bool> = seen
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("event: state\ndata: "))
+        .map(|data| serde_json::from_str::<serde_json::Value>(data).unwrap()["history"].is_array())
+        .collect();
+    assert!(told[0], "{seen}");
+    assert!(told[1..].iter().filter(|told| **told).count() <= 1, "{told:?}");
+    assert!(gateway.state().await["history"].is_array(), "who asks once gets all of it");
+}
+
 #[tokio::test]
 async fn metrics_and_the_configuration_can_be_read() {
     let service = Service::start().await;
