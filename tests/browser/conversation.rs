@@ -65,6 +65,7 @@ async fn links_and_code_are_formatted(ann: &Window, bob: &Window) {
 async fn a_reply_leads_to_what_it_answers(ann: &Window, bob: &Window) {
     bob.act_on_message("Hello Ann", "Reply").await;
     bob.sees("Replying to").await;
+    bob.has_no_barrier("a reply under way").await;
     bob.types("And more").await;
     bob.press_enter().await;
     ann.reads(".replied", "Hello Ann").await;

@@ -67,6 +67,7 @@ async fn the_server_has_the_last_word_on_a_registration(stage: &Stage) {
 
     eve.reads(".field-error", "").await;
     eve.holds("the field to be marked", "document.querySelector('[aria-invalid=true]') !== null").await;
+    eve.has_no_barrier("a refused registration").await;
     eve.close().await;
 }
 
@@ -139,6 +140,11 @@ async fn the_second_factor_is_asked_for(stage: &Stage, ann: &Window) {
     ann.fill("Code", "000000").await;
     ann.press_enter().await;
     ann.holds("a refusal", "document.querySelector('.form-error') !== null").await;
+    ann.has_no_barrier("a refused code").await;
+    ann.back().await;
+    ann.finds("heading", "Sign in").await;
+    ann.is_at("/login").await;
+    ann.sign_in_by_form("ann", PASSWORD).await;
     // A code works once, so the one after that which turned it on.
     ann.fill("Code", &totp(ann, &secret, 1).await).await;
     ann.press_enter().await;

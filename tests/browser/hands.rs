@@ -11,6 +11,7 @@ use super::window::Window;
 pub(crate) enum Screen {
     Desktop,
     Phone,
+    Wide,
 }
 
 impl Window {
@@ -132,8 +133,10 @@ impl Window {
         let (width, height) = match screen {
             Screen::Desktop => (1280, 800),
             Screen::Phone => (390, 844),
+            Screen::Wide => (2560, 1300),
         };
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        let mobile = matches!(screen, Screen::Phone);
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
         self.ask("Emulation.setDeviceMetricsOverride", size).await.unwrap();
     }
 

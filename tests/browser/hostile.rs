@@ -61,7 +61,44 @@ async fn hostile_text_in_every_field_shows_as_text() {
         ann.goto(&stage.system.url(path)).await;
         shows_as_text(&ann, "#app").await;
     }
+    a_room_is_renamed(&stage, &ann).await;
+    a_browser_may_call_itself_anything(&stage, &ann).await;
     hostile_addresses(&stage, &ann).await;
+}
+
+/// What changes under the eyes of others, and what waits to be sent.
+async fn a_room_is_renamed(stage: &Stage, ann: &Window) {
+    ann.goto(&stage.system.url("/")).await;
+    ann.open_room("quay").await;
+    ann.fill("Message quay", PAYLOAD).await;
+    ann.click("link", "Room details, 1 member").await;
+    ann.click("link", "Edit room").await;
+    ann.fill("Name", PAYLOAD).await;
+    ann.fill("Topic optional", PAYLOAD).await;
+    ann.click("button", "Save").await;
+    shows_as_text(ann, ".bar-title").await;
+    shows_as_text(ann, ".details").await;
+    ann.reload().await;
+    ann.holds(
+        "the draft",
+        &format!("document.querySelector('.composer textarea')?.value === {}", json!(PAYLOAD)),
+    )
+    .await;
+    ann.click("button", "Delete room").await;
+    shows_as_text(ann, "dialog[open]").await;
+    ann.press("Escape").await;
+}
+
+async fn a_browser_may_call_itself_anything(stage: &Stage, ann: &Window) {
+    let odd = stage.browser.window("an odd browser").await;
+    odd.ask("Emulation.setUserAgentOverride", json!({"userAgent": "<img src=x onerror=hit()>"}))
+        .await
+        .unwrap();
+    stage.sign_in_at(&odd, "ann", "/settings/security").await;
+    shows_as_text(&odd, ".activity").await;
+    ann.goto(&stage.system.url("/settings/sessions")).await;
+    shows_as_text(ann, ".device").await;
+    odd.close().await;
 }
 
 async fn hostile_addresses(stage: &Stage, ann: &Window) {

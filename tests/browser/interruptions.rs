@@ -19,6 +19,8 @@ async fn interruptions() {
     a_killed_chat_service_loses_nothing_and_scares_nobody(&stage, &ann, &bob).await;
     a_message_shows_before_the_server_has_it(&stage, &ann, &bob).await;
     a_killed_auth_service_is_not_noticed(&stage, &ann, &bob).await;
+    a_killed_user_service_is_not_noticed(&stage, &ann, &bob).await;
+    a_killed_gateway_loses_nothing_either(&stage, &ann, &bob).await;
     two_tabs_refresh_together_and_stay_signed_in(&stage, &ann).await;
 }
 
@@ -55,6 +57,7 @@ async fn a_message_shows_before_the_server_has_it(stage: &Stage, ann: &Window, b
     ann.reads(".message.is-sending", "While it stands still").await;
     ann.sees("Reconnecting…").await;
     ann.is_calm().await;
+    ann.has_no_barrier("a lost connection").await;
     stage.system.resume(Service::Chat);
     bob.hears("While it stands still").await;
     ann.hears("While it stands still").await;
@@ -68,6 +71,30 @@ async fn a_killed_auth_service_is_not_noticed(stage: &Stage, ann: &Window, bob: 
     bob.hears("Who needs sign-ins?").await;
     ann.is_calm().await;
     stage.system.wait_for(Service::Auth, "up").await;
+}
+
+async fn a_killed_user_service_is_not_noticed(stage: &Stage, ann: &Window, bob: &Window) {
+    stage.system.kill(Service::User);
+    bob.say(ROOM, "Who needs profiles?").await;
+    ann.hears("Who needs profiles?").await;
+    // Names stand where they stood, from what chat-svc knows of them.
+    ann.reads(".message-author", "bob").await;
+    ann.is_calm().await;
+    stage.system.wait_for(Service::User, "up").await;
+}
+
+/// The way itself breaks: nothing can be sent, and what was written goes as soon as it can.
+async fn a_killed_gateway_loses_nothing_either(stage: &Stage, ann: &Window, bob: &Window) {
+    stage.system.kill_gateway();
+    ann.fill("Message harbour", "Is anybody at the gate?").await;
+    ann.press_enter().await;
+    ann.sees("Is anybody at the gate?").await;
+    ann.is_calm().await;
+    bob.hears("Is anybody at the gate?").await;
+    ann.hears("Is anybody at the gate?").await;
+    ann.holds("one such message", "[...document.querySelectorAll('.message')].filter((one) => one.innerText.includes('at the gate')).length === 1").await;
+    ann.is_calm().await;
+    bob.is_calm().await;
 }
 
 async fn two_tabs_refresh_together_and_stay_signed_in(stage: &Stage, ann: &Window) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{people::Stage, window::Window};
+use super::{people::Stage, report, window::Window};
 
 const MESSAGES: u32 = 10_000;
 
@@ -54,7 +54,7 @@ const READ_BACK: &str = "(async () => {
 
 async fn reading_back_moves_nothing_but_what_is_scrolled(window: &Window) {
     let seen = window.evaluate(READ_BACK).await.unwrap();
-    eprintln!("reading back in a room of {MESSAGES} messages: {seen}");
+    report::keep("long-room", &format!("reading back in a room of {MESSAGES} messages: {seen}\n"));
     assert_eq!(seen["jumps"], Value::Array(vec![]), "{seen}");
     assert!(seen["most"].as_u64().unwrap() <= 230, "{seen}");
     assert!(seen["reached"].as_u64().unwrap() < u64::from(MESSAGES) - 300, "{seen}");

@@ -18,6 +18,7 @@ mod journey;
 mod long_room;
 mod passkeys;
 mod people;
+mod report;
 mod rooms;
 mod tour;
 mod window;

@@ -5,6 +5,9 @@ use serde_json::json;
 use super::{people::Stage, window::Window};
 use crate::support::PASSWORD;
 
+/// A name like any other, and shown as one.
+const HOSTILE: &str = "<img src=x onerror=hit()>";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_signs_in_alone_and_after_the_password() {
     let stage = Stage::start().await;
@@ -19,13 +22,20 @@ async fn a_passkey_signs_in_alone_and_after_the_password() {
     ann.press_enter().await;
     // The first second factor comes with the codes for the day on which it is lost.
     ann.finds("heading", "Keep these codes").await;
+    ann.has_no_barrier("recovery codes").await;
     ann.click("button", "I kept them").await;
     ann.reads(".device", "Blue key").await;
+    ann.has_no_barrier("a list of passkeys").await;
     ann.reads(".activity", "Passkey added").await;
     ann.click("button", "Rename Blue key").await;
+    ann.fill("Name", HOSTILE).await;
+    ann.press_enter().await;
+    ann.reads(".device", HOSTILE).await;
+    ann.click("button", &format!("Rename {HOSTILE}")).await;
     ann.fill("Name", "Green key").await;
     ann.press_enter().await;
     ann.reads(".device", "Green key").await;
+    ann.holds("no such element", "document.querySelector('img[src=x]') === null").await;
     ann.click("button", "Sign out").await;
 
     // Alone, without a name.

@@ -30,6 +30,7 @@ async fn a_public_room_is_found_looked_at_and_joined(ann: &Window, bob: &Window)
     bob.fill("Search rooms", "harb").await;
     bob.click_at(".room-card-link").await;
     bob.sees("You are looking at harbour from outside.").await;
+    bob.has_no_barrier("a room from outside").await;
     bob.hears("The lamp is lit").await;
     bob.click("button", "Join room").await;
     bob.finds("textbox", "Message harbour").await;
@@ -56,6 +57,8 @@ async fn a_private_room_is_for_who_is_invited(stage: &Stage, ann: &Window, bob: 
     ann.holds("bob alone", "document.querySelectorAll('.picker-item').length === 1").await;
     ann.click_at(".picker-item").await;
     ann.sees("bob is in bridge now").await;
+    // There is nothing more to invite him to.
+    ann.holds("bob to be inside", "document.querySelector('.picker-item')?.disabled === true").await;
     ann.press("Escape").await;
     // Without a reload.
     bob.reads(".sidebar", "bridge").await;
@@ -93,6 +96,7 @@ async fn a_room_counts_what_is_unread_and_marks_mentions(stage: &Stage, ann: &Wi
     // Completed from the list of members, by keyboard.
     ann.fill("Message harbour", "Now you, @b").await;
     ann.finds("listbox", "People to mention").await;
+    ann.has_no_barrier("people to mention").await;
     ann.press("Tab").await;
     ann.types("please").await;
     ann.press_enter().await;
@@ -146,6 +150,12 @@ async fn who_keeps_order_can_mute_and_remove(stage: &Stage, ann: &Window, bob: &
     go_to_room(ann, "harbour").await;
     ann.click("link", "Room details, 2 members").await;
     ann.click("button", "Manage bob").await;
+    ann.finds("dialog", "bob").await;
+    ann.has_no_barrier("what can be done with a member").await;
+    ann.back().await;
+    ann.loses("dialog", "bob").await;
+    ann.finds("complementary", "Room details").await;
+    ann.click("button", "Manage bob").await;
     ann.click_at("dialog[open] .member-actions li:nth-child(2) button").await;
     ann.sees("bob is muted for an hour").await;
 
@@ -153,6 +163,7 @@ async fn who_keeps_order_can_mute_and_remove(stage: &Stage, ann: &Window, bob: &
     bob.fill("Message harbour", "May I speak?").await;
     bob.press_enter().await;
     bob.reads(".not-sent", "Not sent").await;
+    bob.has_no_barrier("a message that was not sent").await;
     ann.click("button", "Manage bob").await;
     ann.click_at("dialog[open] .member-actions li:nth-child(2) button").await;
     ann.sees("bob may write again").await;

@@ -3,7 +3,6 @@
  * knows URLs; what a function returns is the service's own shape.
  */
 import { exchange, fetchFile, Problem, sendFile } from './http.js';
-import { makePasskey, showPasskey } from './passkeys.js';
 import { Session } from './session.js';
 
 /**
@@ -265,6 +264,7 @@ export const passkeys = () => get('/auth/passkeys');
 /** Makes a passkey on this device. Who had no second factor gets recovery codes with it, shown once. @param {string} name @returns {Promise<Passkey & {recovery_codes?: string[]}>} */
 export async function addPasskey(name) {
   const { body: { ceremony, public_key: options } } = await signed('POST', '/auth/passkeys/register/start');
+  const { makePasskey } = await import('./passkeys.js');
   const credential = await makePasskey(options.publicKey ?? options);
   return (await signed('POST', '/auth/passkeys/register/finish', { json: { ceremony, name, credential } })).body;
 }
@@ -278,6 +278,7 @@ export const endPasskey = (id) => signed('DELETE', `/auth/passkeys/${encodeURICo
 /** Signs in without a name or a password. */
 export async function signInByPasskey() {
   const { body: { ceremony, public_key: options } } = await exchange('POST', '/auth/passkeys/login/start', { json: {} });
+  const { showPasskey } = await import('./passkeys.js');
   const credential = await showPasskey(options.publicKey ?? options);
   session.adopt((await exchange('POST', '/auth/passkeys/login/finish', { json: { ceremony, credential } })).body);
 }
@@ -285,6 +286,7 @@ export async function signInByPasskey() {
 /** Finishes a sign-in with a passkey instead of a code. @param {string} mfa_token */
 export async function provePasskey(mfa_token) {
   const { body: { ceremony, public_key: options } } = await exchange('POST', '/auth/mfa/passkey/start', { json: { mfa_token } });
+  const { showPasskey } = await import('./passkeys.js');
   const credential = await showPasskey(options.publicKey ?? options);
   session.adopt((await exchange('POST', '/auth/mfa/verify', { json: { mfa_token, passkey: { ceremony, credential } } })).body);
 }

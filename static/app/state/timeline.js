@@ -5,6 +5,7 @@
  * Messages are values: a change makes a new object, so that a row is drawn again exactly when its message changed.
  */
 import { signal } from '@preact/signals';
+import { plain } from './markup.js';
 
 /**
  * @typedef {import('../net/api.js').Message} Message
@@ -135,7 +136,7 @@ export class Timeline {
 /** A message in one line, for where there is no more room. @param {Pick<Message, 'body' | 'deleted' | 'attachments'>} message */
 export function gist({ body, deleted, attachments }) {
   if (deleted) return 'Deleted message';
-  return body?.replace(/\s+/g, ' ') || (attachments ?? []).map(({ name }) => name).join(', ');
+  return (body && plain(body)) || (attachments ?? []).map(({ name }) => name).join(', ');
 }
 
 /** The place of `seq` in the list, or where it would stand. @param {readonly Message[]} items @param {number} seq */

@@ -2,7 +2,7 @@
 import { html } from '../html.js';
 import { nameOf, online, person } from '../state/people.js';
 
-const HUES = 8;
+const HUES = 12;
 
 /** @param {{id: string, size?: 'small' | 'medium' | 'large', presence?: boolean}} props */
 export function Avatar({ id, size = 'medium', presence = false }) {

@@ -1,21 +1,31 @@
-/** A modal dialog on the browser's own `<dialog>`: it keeps the focus inside, closes on Escape and on a click beside it. */
+/**
+ * A modal dialog on the browser's own `<dialog>`: it keeps the focus inside, and closes on Escape, on a click beside it and by
+ * the back button.
+ */
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { html } from '../html.js';
 import { Icon } from './icon.js';
+import { useLayer } from './layer.js';
 
-/** @param {{title: string, onClose: () => void, children: any, wide?: boolean, full?: boolean}} props `full`: as large as the window */
-export function Dialog({ title, onClose, children, wide = false, full = false }) {
+/**
+ * @param {{title: string, onClose: () => void, children: any, size?: 'wide' | 'full' | 'list', addressed?: boolean}} props
+ *   `list`: what it holds grows and shrinks under the reader's fingers; `addressed`: it is open because the address says so
+ */
+export function Dialog({ title, onClose, children, size, addressed = false }) {
   /** @type {{current: HTMLDialogElement | null}} */
   const dialog = useRef(null);
   const id = useId();
+  useLayer(addressed ? null : onClose);
   useEffect(() => {
     const before = /** @type {HTMLElement | null} */ (document.activeElement);
     dialog.current?.showModal();
+    // Where no field waits for text, the whole is read out, not the cross in its corner.
+    if (!dialog.current?.querySelector('[autofocus]')) dialog.current?.focus();
     // Whoever opened the dialog gets the focus back, as far as it is still there.
     return () => { if (before?.isConnected) before.focus(); };
   }, []);
   return html`
-    <dialog ref=${dialog} class="dialog ${wide ? 'is-wide' : ''} ${full ? 'is-full' : ''}" aria-labelledby=${id}
+    <dialog ref=${dialog} class="dialog ${size ? `is-${size}` : ''}" tabindex="-1" aria-labelledby=${id}
       onCancel=${(/** @type {Event} */ event) => { event.preventDefault(); onClose(); }}
       onMouseDown=${(/** @type {MouseEvent} */ event) => { if (event.target === dialog.current) onClose(); }}>
       <div class="dialog-body">

@@ -31,7 +31,8 @@ const PATHS = {
   bell: 'M6 16v-5a6 6 0 0 1 12 0v5l1.5 2h-15zM10 20.5h4',
   user: 'M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8M4.5 20.5a7.5 7.5 0 0 1 15 0',
   file: 'M6 3h8l4 4v14H6zM14 3v4h4',
-  jump: 'M13 3 5 14h6l-1 7 8-11h-6z',
+  jump: 'M5 5v6a4 4 0 0 0 4 4h10M14.5 10.5 19 15l-4.5 4.5',
+  keyboard: 'M3 6h18v12H3zM7 10h.01M11 10h.01M15 10h.01M7 14h10M18 10h.01',
   retry: 'M20 5v5h-5M19.5 10a8 8 0 1 0 .5 4',
   message: 'M4 5h16v11H10l-4.5 4V16H4z',
 };

@@ -59,3 +59,15 @@ export function lazy(load, { isDialog = false } = {}) {
   Lazy.ahead = () => { fetch().catch(() => {}); };
   return Lazy;
 }
+
+/** The style sheet of a lazy view; resolved once it is in force, so that the view never shows without it. @param {string} href */
+export const sheet = (href) => new Promise((resolve, reject) => {
+  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href });
+  link.onload = resolve;
+  link.onerror = () => {
+    // The next attempt asks again.
+    link.remove();
+    reject(new Error(`${href} did not load`));
+  };
+  document.head.append(link);
+});

@@ -18,9 +18,16 @@ export const dayOf = (moment) => new Date(moment).toDateString();
 /** @param {string} moment */
 export function dayName(moment) {
   const date = new Date(moment);
-  const days = Math.round((startOfDay(new Date()) - startOfDay(date)) / 86_400_000);
+  const days = daysSince(date);
   if (days < 2 && days >= 0) return capital(AGO.format(-days, 'day'));
   return days < 180 ? DAY.format(date) : DAY_OF_YEAR.format(date);
+}
+
+/** A day within a sentence. @param {string} moment */
+export function dayWithin(moment) {
+  const date = new Date(moment);
+  const days = daysSince(date);
+  return days < 2 && days >= 0 ? AGO.format(-days, 'day') : DAY_OF_YEAR.format(date);
 }
 
 /** @param {string} moment */
@@ -31,6 +38,9 @@ export function ago(moment) {
   }
   return 'just now';
 }
+
+/** @param {Date} date */
+const daysSince = (date) => Math.round((startOfDay(new Date()) - startOfDay(date)) / 86_400_000);
 
 /** @param {Date} date */
 const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();

@@ -11,9 +11,9 @@ const PAUSE_MS = 150;
 
 /**
  * @param {{label: string, action: string, onChoose: (profile: api.Profile) => void,
- *          without?: ReadonlySet<string>}} props `action` names what choosing does; `without` are left out of the list
+ *          inside?: ReadonlySet<string>}} props `action` names what choosing does; `inside` are those for whom it is done
  */
-export function PeoplePicker({ label, action, onChoose, without = new Set() }) {
+export function PeoplePicker({ label, action, onChoose, inside = new Set() }) {
   const [text, setText] = useState('');
   const [found, setFound] = useState(/** @type {api.Profile[] | null} */ (null));
   const [failed, setFailed] = useState(/** @type {unknown} */ (null));
@@ -36,7 +36,8 @@ export function PeoplePicker({ label, action, onChoose, without = new Set() }) {
     };
   }, [text]);
 
-  const shown = found?.filter(({ id }) => id !== myId.value && !without.has(id));
+  const rank = (/** @type {api.Profile} */ { id }) => Number(inside.has(id));
+  const shown = found?.filter(({ id }) => id !== myId.value).sort((one, other) => rank(one) - rank(other));
   return html`
     <div class="picker">
       <${Field} label=${label} name="search" type="search" value=${text} onInput=${setText} placeholder="Name or username" autocomplete="off" autofocus />
@@ -45,10 +46,11 @@ export function PeoplePicker({ label, action, onChoose, without = new Set() }) {
         ${shown?.length === 0 && html`<li class="picker-none">Nobody${text ? ` called “${text}”` : ' else is here yet'}.</li>`}
         ${shown?.map((profile) => html`
           <li key=${profile.id}>
-            <button type="button" class="picker-item" onClick=${() => onChoose(profile)}>
+            <button type="button" class="picker-item" disabled=${inside.has(profile.id)} onClick=${() => onChoose(profile)}>
               <span class="for-readers">${action} </span>
               <${Avatar} id=${profile.id} presence />
               <span><strong>${nameOf(profile)}</strong><small>@${profile.username}</small></span>
+              ${inside.has(profile.id) && html`<span class="tag">in here</span>`}
             </button>
           </li>`)}
       </ul>

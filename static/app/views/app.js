@@ -6,9 +6,9 @@ import { phase, resumeSession } from '../state/session.js';
 import { mentionsInAll, rooms, unreadInAll } from '../state/rooms.js';
 import { Failed, Loading } from '../ui/faces.js';
 import { Announcer, Notices } from '../ui/notices.js';
-import { lazy } from '../ui/lazy.js';
+import { lazy, sheet } from '../ui/lazy.js';
 
-const Entry = lazy(() => import('./entry/entry.js').then(({ Entry: view }) => view));
+const Entry = lazy(async () => (await Promise.all([import('./entry/entry.js'), sheet('/css/entry.css')]))[0].Entry);
 const Shell = lazy(() => import('./shell.js').then(({ Shell: view }) => view));
 
 export function App() {

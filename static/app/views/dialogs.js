@@ -1,6 +1,6 @@
 /** The dialogs that an address can open (`?dialog=…`), so that the back button closes them. */
 import { html } from '../html.js';
-import { go, query, withQuery } from '../router.js';
+import { goBack, query, withQuery } from '../router.js';
 import { lazy } from '../ui/lazy.js';
 
 const DIALOGS = /** @type {Record<string, any>} */ ({
@@ -18,4 +18,4 @@ export function Dialogs() {
   return Shown ? html`<${Shown} onClose=${close} />` : null;
 }
 
-const close = () => go(withQuery({ dialog: null, name: null }), { replace: true });
+const close = () => goBack(withQuery({ dialog: null, name: null }));

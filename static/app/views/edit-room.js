@@ -36,10 +36,10 @@ export function EditRoom({ onClose }) {
   }
 
   return html`
-    <${Dialog} title="Edit room" onClose=${onClose}>
+    <${Dialog} addressed title="Edit room" onClose=${onClose}>
       <form class="stack" onSubmit=${submit}>
         <${FormError} error=${error} fields=${['name', 'topic']} />
-        <${Field} label="Name" name="name" value=${name} onInput=${setName} error=${fields.name?.[0]} required maxlength="80" autocomplete="off" />
+        <${Field} label="Name" name="name" value=${name} onInput=${setName} error=${fields.name?.[0]} required maxlength="80" autofocus autocomplete="off" />
         <${Field} label="Topic" name="topic" optional value=${topic} onInput=${setTopic} error=${fields.topic?.[0]} maxlength="300" autocomplete="off" />
         <div class="actions">
           <button type="button" class="button" onClick=${onClose}>Cancel</button>

@@ -1,4 +1,5 @@
 /** Taking somebody into the room that the address shows. */
+import { useEffect } from 'preact/hooks';
 import { html } from '../html.js';
 import * as api from '../net/api.js';
 import { path } from '../router.js';
@@ -12,6 +13,7 @@ import { PeoplePicker } from '../ui/people-picker.js';
 /** @param {{onClose: () => void}} props */
 export function Invite({ onClose }) {
   const room = rooms.value.get(path.value.split('/')[2]);
+  useEffect(() => { if (room && !room.members.value) loadMembers(room).catch(notifyFailure); }, [room]);
   if (!room) return null;
   const inside = new Set(room.members.value?.map(({ user }) => user.id));
 
@@ -28,7 +30,7 @@ export function Invite({ onClose }) {
   }
 
   return html`
-    <${Dialog} title="Invite to ${room.title.value}" onClose=${onClose}>
-      <${PeoplePicker} label="Who" action="Invite" without=${inside} onChoose=${add} />
+    <${Dialog} addressed size="list" title="Invite to ${room.title.value}" onClose=${onClose}>
+      <${PeoplePicker} label="Who" action="Invite" inside=${inside} onChoose=${add} />
     <//>`;
 }

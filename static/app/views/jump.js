@@ -51,7 +51,7 @@ export function Jump({ onClose }) {
   }
 
   return html`
-    <${Dialog} title="Jump to" onClose=${onClose}>
+    <${Dialog} addressed size="list" title="Jump to" onClose=${onClose}>
       <input type="text" role="combobox" aria-label="Room or person" aria-expanded="true" aria-controls=${id} aria-activedescendant=${targets.length ? `${id}-${marked}` : undefined}
         placeholder="Room or person" autocomplete="off" autofocus value=${text} onKeyDown=${key} onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)} />
       <ul class="picker-list jump-list" id=${id} role="listbox" aria-label="Places">

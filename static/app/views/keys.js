@@ -1,21 +1,20 @@
 /** The help for the keyboard. */
 import { html } from '../html.js';
 import { Dialog } from '../ui/dialog.js';
-
-const command = /mac|iphone|ipad/i.test(navigator.userAgent) ? '⌘' : 'Ctrl';
+import { command } from '../ui/keys.js';
 
 /** @type {[string, [string[], string][]][]} */
 const SECTIONS = [
   ['Everywhere', [[[command, 'K'], 'Jump to a room or a person'], [['/'], 'Search messages'], [['?'], 'This help']]],
-  ['Writing', [[['Enter'], 'Send'], [['Shift', 'Enter'], 'New line'], [['↑'], 'Edit your last message'], [['Esc'], 'Stop editing or replying'], [['@'], 'Mention somebody']]],
   ['Reading', [[['Shift', 'Tab'], 'From the composer to the messages'], [['↑', '↓'], 'Walk over the messages'], [['R'], 'Reply'], [['+'], 'React'], [['E'], 'Edit'], [['C'], 'Copy text'], [['Del'], 'Delete'], [['Esc'], 'Back to the composer']]],
+  ['Writing', [[['Enter'], 'Send'], [['Shift', 'Enter'], 'New line'], [['↑'], 'Edit your last message'], [['Esc'], 'Stop editing or replying'], [['@'], 'Mention somebody']]],
   ['Formatting', [[['*bold*'], 'bold'], [['_italic_'], 'italic'], [['~struck~'], 'struck out'], [['`code`'], 'code'], [['```'], 'block of code'], [['> '], 'quote']]],
 ];
 
 /** @param {{onClose: () => void}} props */
 export function Keys({ onClose }) {
   return html`
-    <${Dialog} title="Keyboard and formatting" wide onClose=${onClose}>
+    <${Dialog} addressed title="Keyboard and formatting" size="wide" onClose=${onClose}>
       <div class="keys">
         ${SECTIONS.map(([title, keys]) => html`
           <section key=${title}>

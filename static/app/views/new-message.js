@@ -25,7 +25,7 @@ export function NewMessage({ onClose }) {
   }
 
   return html`
-    <${Dialog} title="New message" onClose=${onClose}>
+    <${Dialog} addressed size="list" title="New message" onClose=${onClose}>
       <${PeoplePicker} label="To" action="Message" onChoose=${choose} />
     <//>`;
 }

@@ -39,7 +39,7 @@ export function NewRoom({ onClose }) {
   }
 
   return html`
-    <${Dialog} title="New room" onClose=${onClose}>
+    <${Dialog} addressed title="New room" onClose=${onClose}>
       <form class="stack" onSubmit=${submit}>
         <${FormError} error=${error} fields=${['name', 'topic']} />
         <${Field} label="Name" name="name" value=${name} onInput=${setName} error=${fields.name?.[0]} required maxlength="80" autofocus autocomplete="off" placeholder="e.g. engineering" />

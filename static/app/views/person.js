@@ -11,7 +11,7 @@ import { Avatar } from '../ui/avatar.js';
 import { Dialog } from '../ui/dialog.js';
 import { Failed, Loading } from '../ui/faces.js';
 import { Icon } from '../ui/icon.js';
-import { dayName } from '../ui/moments.js';
+import { dayWithin } from '../ui/moments.js';
 
 /** @param {{onClose: () => void}} props */
 export function Person({ onClose }) {
@@ -27,7 +27,7 @@ export function Person({ onClose }) {
 
   const write = () => profile && openDirect(profile.id).then((room) => go(`/rooms/${room.id}`, { replace: true }), notifyFailure);
   return html`
-    <${Dialog} title="Profile" onClose=${onClose}>
+    <${Dialog} addressed title="Profile" onClose=${onClose}>
       ${failed
         ? html`<${Failed} title="This profile did not load" error=${failed} />`
         : !profile
@@ -39,7 +39,7 @@ export function Person({ onClose }) {
                 <h3>${nameOf(profile)}</h3>
                 <p class="is-soft">@${profile.username} · ${online(profile.id).value || profile.id === myId.value ? 'online' : 'offline'}</p>
                 ${profile.bio && html`<p class="person-bio">${profile.bio}</p>`}
-                ${profile.created_at && html`<p class="hint">Here since ${dayName(profile.created_at)}</p>`}
+                ${profile.created_at && html`<p class="hint">Here since ${dayWithin(profile.created_at)}</p>`}
               </div>
             </div>
             <div class="actions">

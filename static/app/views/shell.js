@@ -2,7 +2,7 @@
 import { useEffect } from 'preact/hooks';
 import { html } from '../html.js';
 import { path } from '../router.js';
-import { lazy, loadTheRest } from '../ui/lazy.js';
+import { lazy, loadTheRest, sheet } from '../ui/lazy.js';
 import { Dialogs } from './dialogs.js';
 import { Home } from './home.js';
 import { RoomView } from './room/room.js';
@@ -11,7 +11,7 @@ import { NotFound } from './not-found.js';
 
 const Directory = lazy(() => import('./directory.js').then(({ Directory: view }) => view));
 const Search = lazy(() => import('./search.js').then(({ Search: view }) => view));
-const Settings = lazy(() => import('./settings/settings.js').then(({ Settings: view }) => view));
+const Settings = lazy(async () => (await Promise.all([import('./settings/settings.js'), sheet('/css/settings.css')]))[0].Settings);
 
 export function Shell() {
   const { view, isList } = viewOf(path.value);

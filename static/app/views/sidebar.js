@@ -8,15 +8,17 @@ import { user } from '../state/session.js';
 import { Avatar } from '../ui/avatar.js';
 import { Failed } from '../ui/faces.js';
 import { Icon } from '../ui/icon.js';
+import { command } from '../ui/keys.js';
 
 export function Sidebar() {
   return html`
     <nav class="sidebar" aria-label="Rooms and people">
       <header class="sidebar-head">
         <a class="brand" href="/"><span class="brand-mark"><${Icon} name="gate" size=${18} /></span>Irongate</a>
-        <a class="icon-button" href=${withQuery({ dialog: 'jump' })} aria-label="Jump to a room or person" title="Jump to a room or person (Ctrl K)"><${Icon} name="jump" size=${18} /></a>
+        <a class="icon-button" href=${withQuery({ dialog: 'keys' })} aria-label="Keyboard and formatting" title="Keyboard and formatting (?)"><${Icon} name="keyboard" size=${18} /></a>
       </header>
       <div class="sidebar-scroll">
+        <a class="jump" href=${withQuery({ dialog: 'jump' })}><${Icon} name="jump" size=${18} /><span class="side-name">Jump to…<span class="for-readers"> a room or person</span></span><kbd aria-hidden="true">${command} K</kbd></a>
         <a class="side-link" href="/search" aria-current=${path.value === '/search' ? 'page' : undefined}><${Icon} name="search" size=${18} />Search</a>
         <a class="side-link" href="/rooms" aria-current=${path.value === '/rooms' ? 'page' : undefined}><${Icon} name="compass" size=${18} />Browse rooms</a>
         ${roomsState.value === 'failed'

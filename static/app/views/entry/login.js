@@ -6,6 +6,7 @@ import { hasPasskeys } from '../../net/passkeys.js';
 import { path } from '../../router.js';
 import { Field } from '../../ui/field.js';
 import { Icon } from '../../ui/icon.js';
+import { useLayer } from '../../ui/layer.js';
 import { FormError } from './form-error.js';
 import { onward } from './entry.js';
 
@@ -75,6 +76,7 @@ const waysOf = (methods) => [
 
 /** @param {{challenge: import('../../net/session.js').Challenge, onBack: () => void}} props */
 function SecondFactor({ challenge, onBack }) {
+  useLayer(onBack);
   const ways = waysOf(challenge.methods);
   const [way, setWay] = useState(ways[0]);
   const [code, setCode] = useState('');

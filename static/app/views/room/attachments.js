@@ -62,7 +62,7 @@ function Picture({ file }) {
       ${failed && html`<span class="picture-failed"><${Icon} name="retry" size=${18} />Not loaded</span>`}
     </button>
     ${enlarged && html`
-      <${Dialog} title=${file.name} full onClose=${() => enlarge(false)}>
+      <${Dialog} title=${file.name} size="full" onClose=${() => enlarge(false)}>
         <div class="enlarged">${address && html`<img src=${address} alt=${file.name} />`}</div>
         <div class="actions"><span class="is-soft">${file.width} × ${file.height}, ${size(file.size)}</span><button type="button" class="button" onClick=${() => keep(file)}><${Icon} name="down" size=${16} />Save</button></div>
       <//>`}`;

@@ -12,9 +12,10 @@ import { attended, markRead, showAround, showLatest, showNewer, showOlder } from
 import { nameOf, person } from '../../state/people.js';
 import { myId } from '../../state/session.js';
 import { indexOf } from '../../state/timeline.js';
-import { Empty, Failed, Loading } from '../../ui/faces.js';
+import { Avatar } from '../../ui/avatar.js';
+import { Failed, Loading } from '../../ui/faces.js';
 import { Icon } from '../../ui/icon.js';
-import { dayName, dayOf } from '../../ui/moments.js';
+import { dayName, dayOf, dayWithin } from '../../ui/moments.js';
 import { MessageRow } from './message-row.js';
 import { Seen } from './seen.js';
 
@@ -346,10 +347,16 @@ function isGrouped(previous, message) {
 
 /** @param {{room: Room}} props */
 function Beginning({ room }) {
-  const { kind, created_at } = room.summary.value;
+  const { kind, created_at, topic } = room.summary.value;
   const title = room.title.value;
-  if (kind === 'dm') {
-    return html`<${Empty} icon="message" title=${title}><p>This is the beginning of your conversation with ${room.peer ? nameOf(person(room.peer).value) : title}.</p><//>`;
-  }
-  return html`<${Empty} icon=${kind === 'private' ? 'lock' : 'hash'} title=${title}><p>The room was opened ${dayName(created_at).toLowerCase()}. This is where it begins.</p><//>`;
+  const text = kind === 'dm'
+    ? html`This is the beginning of your conversation with <strong>${room.peer ? nameOf(person(room.peer).value) : title}</strong>.`
+    : `The room was opened ${dayWithin(created_at)}. This is where it begins.`;
+  return html`
+    <div class="beginning">
+      ${kind === 'dm' && room.peer ? html`<${Avatar} id=${room.peer} size="large" />` : html`<span class="face-icon"><${Icon} name=${kind === 'private' ? 'lock' : 'hash'} size=${28} /></span>`}
+      <h2>${title}</h2>
+      ${topic && html`<p>${topic}</p>`}
+      <p class="is-soft">${text}</p>
+    </div>`;
 }

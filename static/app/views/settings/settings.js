@@ -34,7 +34,7 @@ export function Settings() {
           ${PAGES.map((one) => html`
             <li key=${one.path}><a class="side-link" href=${one.path} aria-current=${one === page ? 'page' : undefined}><${Icon} name=${one.icon} size=${18} />${one.name}</a></li>`)}
           ${user.value?.role === 'admin' && html`<li><a class="side-link" href="/admin/"><${Icon} name="gate" size=${18} />Server health</a></li>`}
-          <li><button type="button" class="side-link" onClick=${api.signOut}><${Icon} name="exit" size=${18} />Sign out</button></li>
+          <li class="settings-exit"><button type="button" class="side-link" onClick=${api.signOut}><${Icon} name="exit" size=${18} />Sign out</button></li>
         </ul>
       </nav>
       <div class="scroll"><div class="column settings-page"><${View} /></div></div>
