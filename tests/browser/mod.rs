@@ -6,6 +6,7 @@
 mod account;
 mod barriers;
 mod chromium;
+mod company;
 mod conversation;
 mod dashboard;
 mod devtools;

@@ -160,8 +160,11 @@ impl Window {
         }
     }
 
-    /// What is on the screen, as WebP.
+    /// What is on the screen, as WebP, without the scroll bars that only some systems show.
     pub(crate) async fn picture_of_the_page(&self) -> Vec<u8> {
+        self.ask("Emulation.setScrollbarsHidden", json!({"hidden": true})).await.unwrap();
+        let drawn = "new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))";
+        self.evaluate(drawn).await.unwrap();
         let form = json!({"format": "webp", "quality": 80});
         let picture = self.ask("Page.captureScreenshot", form).await.unwrap();
         BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
