@@ -74,6 +74,7 @@ impl Company {
             .await;
         let drawing = stage.browser.window("chloe").await;
         stage.sign_in_at(&drawing, "chloe", &format!("/rooms/{harbour}")).await;
+        drawing.finds("textbox", "Message harbour").await;
         drawing.looks_like(CHLOE).await;
         drawing.sends_a_drawing().await;
         drawing.close().await;
