@@ -49,6 +49,13 @@ impl Window {
         self.ask("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await.unwrap();
     }
 
+    /// The only compressed form that it asks for.
+    pub(super) async fn takes_encoding(&self, encoding: &str) {
+        self.ask("Network.enable", json!({})).await.unwrap();
+        let headers = json!({"headers": {"accept-encoding": encoding}});
+        self.ask("Network.setExtraHTTPHeaders", headers).await.unwrap();
+    }
+
     pub(crate) async fn goto(&self, url: &str) {
         let gone = self.ask("Page.navigate", json!({"url": url})).await.unwrap();
         assert!(gone.get("errorText").is_none(), "{}: {url}: {}", self.name, gone["errorText"]);
