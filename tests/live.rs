@@ -224,7 +224,7 @@ async fn whoever_signs_out_or_is_shown_the_door_hears_no_more_within_a_second() 
 const LARGEST: usize = 32 << 20;
 
 async fn echo(request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
-    let (response, wire) = Wire::open(&request, payload, &[], LARGEST).await?;
+    let (response, wire) = Wire::open(&request, payload, None, LARGEST)?;
     actix_web::rt::spawn(wire.echo());
     Ok(response)
 }

@@ -1,6 +1,6 @@
 //! Why a WebSocket is closed, and what the client should do about it.
 
-use actix_ws::{CloseCode, CloseReason};
+use actix_http::ws::{CloseCode, CloseReason};
 
 /// Each reason with its code (RFC 6455 §7.4; 4000 to 4999 are ours).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use super::{
     close::Close,
     follow,
     frames::{self, Asked, Done, NotAFrame, Request},
-    outbox::Out,
     worker::{Socket, Worker},
 };
 use crate::{
@@ -33,13 +32,13 @@ pub(super) fn take(worker: &Rc<Worker>, socket: &Rc<Socket>, text: &str) -> Opti
     let name = request.asked.as_ref().map_or("unknown", Asked::name);
     worker.chat.metrics.frames.with_label_values(&["in", name]).inc();
     if let Err(why) = pace(worker, socket, name) {
-        socket.outbox.push(Out::Text(frames::refusal(id, &why)));
+        socket.outbox.say(frames::refusal(id, &why));
         return None;
     }
     match request.asked {
         Ok(asked) => obey(worker, socket, id, asked),
         Err(why) => {
-            socket.outbox.push(Out::Text(frames::error(id, "bad_frame", why)));
+            socket.outbox.say(frames::error(id, "bad_frame", why));
             None
         }
     }
@@ -126,7 +125,7 @@ fn act(
     let command = match command {
         Ok(command) => command,
         Err(why) => {
-            socket.outbox.push(Out::Text(frames::refusal(id, &why)));
+            socket.outbox.say(frames::refusal(id, &why));
             return None;
         }
     };
@@ -144,7 +143,7 @@ fn act(
             }
             Err(why) => {
                 if id.is_some() {
-                    socket.outbox.push(Out::Text(frames::refusal(id, &why)));
+                    socket.outbox.say(frames::refusal(id, &why));
                 }
             }
         }
@@ -154,7 +153,7 @@ fn act(
 /// A frame without an id wants no answer.
 fn answer(socket: &Socket, id: Option<u32>, done: Done) {
     if id.is_some() {
-        socket.outbox.push(Out::Text(frame(&Done { id, ..done })));
+        socket.outbox.say(frame(&Done { id, ..done }));
     }
 }
 
@@ -178,9 +177,9 @@ async fn history(
     match worker.chat.history(room, socket.user, around, limit).await {
         Ok(items) => {
             let done = Done { id, room: Some(room), items: Some(items), ..Done::default() };
-            socket.outbox.push_patiently(frame(&done)).await;
+            socket.outbox.say_patiently(frame(&done)).await;
         }
-        Err(why) => socket.outbox.push(Out::Text(frames::refusal(id, &why))),
+        Err(why) => socket.outbox.say(frames::refusal(id, &why)),
     }
 }
 
@@ -197,8 +196,8 @@ async fn renew(worker: Rc<Worker>, socket: Rc<Socket>, id: Option<u32>, token: S
             answer(&socket, id, Done { exp, ..Done::default() });
         }
         Ok(_) => {
-            socket.outbox.push(Out::Text(frames::error(id, "not_allowed", "That is another user's token.")));
+            socket.outbox.say(frames::error(id, "not_allowed", "That is another user's token."));
         }
-        Err(why) => socket.outbox.push(Out::Text(frames::error(id, "unauthenticated", why.to_string()))),
+        Err(why) => socket.outbox.say(frames::error(id, "unauthenticated", why.to_string())),
     }
 }

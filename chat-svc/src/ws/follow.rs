@@ -10,7 +10,6 @@ use irongate_shared::id::UserId;
 
 use super::{
     frames::{self, Done},
-    outbox::Out,
     worker::{Socket, Worker},
 };
 use crate::{
@@ -32,18 +31,14 @@ pub(super) async fn join(
     let follows = socket.rooms.borrow().len();
     if follows >= worker.chat.limits.rooms_per_socket && !socket.rooms.borrow().contains(&room) {
         let why = Refused::NotAllowed("This connection follows as many rooms as it may.");
-        return socket.outbox.push(Out::Text(frames::refusal(id, &why)));
+        return socket.outbox.say(frames::refusal(id, &why));
     }
     let join = worker.follow(&socket, room);
     let entered = enter(&worker, &socket, room, after).await;
     let online = if entered.is_ok() { worker.appear(&socket, room).await } else { Vec::new() };
     if !worker.is_current(&socket, room, join) {
         // Left, removed or joined again meanwhile; whoever did that has said so. A request gets its answer.
-        return socket.outbox.push(Out::Text(frames::error(
-            id,
-            "superseded",
-            "The room was left meanwhile.",
-        )));
+        return socket.outbox.say(frames::error(id, "superseded", "The room was left meanwhile."));
     }
     match entered {
         Ok(entered) => {
@@ -56,7 +51,7 @@ pub(super) async fn join(
         }
         Err(why) => {
             worker.unfollow(&socket, room);
-            socket.outbox.push(Out::Text(frames::refusal(id, &why)));
+            socket.outbox.say(frames::refusal(id, &why));
         }
     }
 }
@@ -100,9 +95,9 @@ fn begin(
         online: Some(online),
         ..Done::default()
     };
-    socket.outbox.push(Out::Text(frame(&done)));
+    socket.outbox.say(frame(&done));
     if reset {
-        socket.outbox.push(Out::Text(frames::reset(room, last)));
+        socket.outbox.say(frames::reset(room, last));
     }
     from
 }
@@ -123,9 +118,9 @@ async fn catch_up(
                 return Ok(());
             }
             sent = event.seq;
-            socket.outbox.push_patiently(event.frame).await;
+            socket.outbox.say_patiently(event.frame).await;
         }
-        if !worker.is_current(socket, room, join) || socket.outbox.ended().is_some() {
+        if !worker.is_current(socket, room, join) || socket.outbox.has_ended() {
             return Ok(());
         }
         if stalled {

@@ -1,7 +1,7 @@
 //! Refuses WebSocket frames by their declared length, before anything buffers them.
 //!
-//! actix-ws looks at a frame's size only when all of it has arrived: a client that declares a gigabyte makes it keep
-//! a gigabyte. This stream reads the frame headers as they pass (RFC 6455 §5.2) and ends with
+//! actix's codec looks at a frame's size only when all of it has arrived: a client that declares a gigabyte makes it
+//! keep a gigabyte. This stream reads the frame headers as they pass (RFC 6455 §5.2) and ends with
 //! [`PayloadError::Overflow`] at the first that declares too much, and at one that uses an extension.
 
 use std::{
@@ -13,7 +13,6 @@ use std::{
 };
 
 use actix_web::{
-    dev::Payload,
     error::PayloadError,
     web::{self, Bytes},
 };
@@ -64,10 +63,6 @@ impl Guard {
     pub(super) fn rest(&self) -> Rest {
         self.0.clone()
     }
-
-    pub(super) fn into_payload(self) -> Payload {
-        Payload::Stream { payload: Box::pin(self) }
-    }
 }
 
 impl Stream for Guard {
@@ -82,8 +77,7 @@ impl Stream for Guard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
     TooLong,
-    /// Bits that belong to extensions, none of which is offered: actix-ws has the same words for these and for bad
-    /// UTF-8, which have different close codes.
+    /// Bits that belong to extensions, none of which is offered: actix's codec has no word of its own for them.
     Reserved,
 }
 

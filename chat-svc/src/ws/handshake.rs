@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::{
     connection,
     frames::{Hello, millis},
-    outbox::Out,
     wire::Wire,
     worker::Worker,
 };
@@ -62,7 +61,8 @@ pub(crate) async fn open(
     door: web::Data<Door>,
 ) -> Result<HttpResponse, Problem> {
     let worker: Rc<Worker> = Rc::clone(&worker);
-    let result = admit(&request, &worker, &door).await;
+    let offered = Offered::of(&request);
+    let result = admit(&request, &offered, &worker, &door).await;
     let label = match &result {
         Ok(_) => "ok",
         Err(problem) => problem.kind.slug,
@@ -70,21 +70,24 @@ pub(crate) async fn open(
     worker.chat.metrics.handshakes.with_label_values(&[label]).inc();
     let (identity, place) = result?;
 
-    let (response, wire) = Wire::open(&request, payload, &[PROTOCOL], LARGEST).await?;
+    // RFC 6455 §4.2.2: a client that asked for no protocol must not get one.
+    let protocol = offered.ours.then_some(PROTOCOL);
+    let (response, wire) = Wire::open(&request, payload, protocol, LARGEST)?;
 
     if let Err(why) = worker.chat.meet(&identity).await {
         // Names are for showing; the connection does not wait for them.
         tracing::warn!(reason = ?why, "a profile could not be written down");
     }
 
-    let socket = worker.enter(Arc::clone(&identity));
-    socket.outbox.push(Out::Text(hello(&identity, &door.replica, worker.heartbeat)));
+    let socket = worker.enter(Arc::clone(&identity), Rc::clone(&wire.outbox));
+    socket.outbox.say(hello(&identity, &door.replica, worker.heartbeat));
     actix_web::rt::spawn(connection::serve(worker, socket, place, wire));
     Ok(response)
 }
 
 async fn admit(
     request: &HttpRequest,
+    offered: &Offered,
     worker: &Worker,
     door: &Door,
 ) -> Result<(Arc<Identity>, Place), Problem> {
@@ -93,7 +96,6 @@ async fn admit(
             .detail("This replica is stopping; another takes over.")
             .retry_after(Duration::from_secs(1)));
     }
-    let offered = Offered::of(request);
     if offered.any && !offered.ours {
         return Err(
             Problem::new(kind::MALFORMED_REQUEST).detail("Offer the WebSocket protocol chat.v1.json.")
@@ -105,11 +107,11 @@ async fn admit(
     {
         return Err(Problem::new(kind::FORBIDDEN).detail("This origin may not open a WebSocket here."));
     }
-    let token = match offered.token {
+    let token = match &offered.token {
         Some(token) => token,
-        None => bearer(request).ok_or(TokenError::Missing)?.to_owned(),
+        None => bearer(request).ok_or(TokenError::Missing)?,
     };
-    let identity = worker.verifier.verify(&token).await?;
+    let identity = worker.verifier.verify(token).await?;
     let limits = &worker.chat.limits;
     let place = door.census.enter(identity.user, limits.sockets, limits.sockets_per_user).map_err(
         |full| match full {

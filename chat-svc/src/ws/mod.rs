@@ -4,11 +4,12 @@
 //! handshake.rs   may this client come in: token, origin, limits; plain HTTP answers before the upgrade
 //! guard.rs       refuses frames by their declared length, before anything buffers them
 //! wire.rs        RFC 6455, apart from what is said: bounds, close codes, the end
-//! connection.rs  one task per socket: what goes out, what comes in, when to close
+//! incoming.rs    what a client says, put together from its frames
+//! connection.rs  one task per socket: what comes in, when to close
 //! command.rs     what a client's frame asks for
 //! follow.rs      joins: from a room's log to its live events without a gap
 //! worker.rs      the sockets of one thread: deliveries, heartbeats, revocations, drain
-//! outbox.rs      what waits for a socket, bounded in bytes
+//! outbox.rs      what waits for a socket, bounded in bytes; the answer's body takes from it
 //! ```
 //!
 //! A socket lives on one worker thread with everything that concerns it, so there are no locks; workers share the hub
@@ -21,6 +22,7 @@ mod follow;
 mod frames;
 mod guard;
 mod handshake;
+mod incoming;
 mod outbox;
 mod socket_options;
 mod wire;

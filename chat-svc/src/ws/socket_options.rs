@@ -5,7 +5,7 @@ use std::{any::Any, time::Duration};
 use actix_web::{dev::Extensions, rt::net::TcpStream};
 use socket2::SockRef;
 
-/// How long sent bytes may stay unacknowledged. actix-ws can neither finish nor close a stalled socket by itself: the
+/// How long sent bytes may stay unacknowledged. actix can neither finish nor close a stalled socket by itself: the
 /// kernel ends it (RFC 5482).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use actix_http::ws::Message;
+use bytes::Bytes;
 use irongate_shared::{
     id::UserId,
     token::{Identity, TokenError, Verifier},
@@ -18,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     close::Close,
     frames,
-    outbox::{Out, Outbox},
+    outbox::{self, Outbox},
 };
 use crate::{
     chat::{Chat, Pace},
@@ -51,7 +53,7 @@ pub(super) struct Socket {
     /// Of this moment; a renewed token replaces it.
     pub identity: RefCell<Arc<Identity>>,
     pub user: UserId,
-    pub outbox: Outbox,
+    pub outbox: Rc<Outbox>,
     pub rooms: RefCell<HashSet<RoomId>>,
     /// When the client was last heard of.
     pub heard: Cell<Instant>,
@@ -138,7 +140,7 @@ impl Worker {
 
     // Sockets
 
-    pub(super) fn enter(&self, identity: Arc<Identity>) -> Rc<Socket> {
+    pub(super) fn enter(&self, identity: Arc<Identity>, outbox: Rc<Outbox>) -> Rc<Socket> {
         let number = self.numbers.get();
         self.numbers.set(number + 1);
         let now = Instant::now();
@@ -146,7 +148,7 @@ impl Worker {
             number,
             user: identity.user,
             identity: RefCell::new(identity),
-            outbox: Outbox::default(),
+            outbox,
             rooms: RefCell::default(),
             heard: Cell::new(now),
             beat: Cell::new(now + self.jittered(number)),
@@ -272,11 +274,12 @@ impl Worker {
             Delivery::Gone(room) => {
                 let followers: Vec<_> = self.followers_of(room, |_| true);
                 for socket in followers {
-                    socket.outbox.push(Out::Text(frames::left(room, Why::Deleted)));
+                    socket.outbox.say(frames::left(room, Why::Deleted));
                     self.unfollow(&socket, room);
                 }
             }
             Delivery::Passing { room, frame } => {
+                let frame = outbox::text(frame);
                 for follower in
                     self.rooms.borrow().get(&room).into_iter().flatten().map(|(_, follower)| follower)
                 {
@@ -286,8 +289,9 @@ impl Worker {
                 }
             }
             Delivery::Notice { user, frame } => {
+                let frame = outbox::text(frame);
                 for socket in self.by_user.borrow().get(&user).into_iter().flatten() {
-                    socket.outbox.push(Out::Text(frame.clone()));
+                    socket.outbox.push(frame.clone());
                 }
             }
         }
@@ -297,17 +301,19 @@ impl Worker {
         // SECURITY: whose membership ends with this event sees neither it nor anything after it.
         if let Some((user, why)) = event.ends {
             for socket in self.followers_of(event.room, |socket| socket.user == user) {
-                socket.outbox.push(Out::Text(frames::left(event.room, why)));
+                socket.outbox.say(frames::left(event.room, why));
                 self.unfollow(&socket, event.room);
             }
         }
+        // As it goes over the wire: the same bytes for all.
+        let frame = outbox::text(event.frame.clone());
         for follower in
             self.rooms.borrow().get(&event.room).into_iter().flatten().map(|(_, follower)| follower)
         {
             match follower.progress.get() {
                 Progress::Live { last } if event.seq == last.next() => {
                     follower.progress.set(Progress::Live { last: event.seq });
-                    follower.socket.outbox.push(Out::Text(event.frame.clone()));
+                    follower.socket.outbox.push(frame.clone());
                 }
                 Progress::Live { last } if event.seq <= last => {}
                 // The hub leaves no gaps; should it ever, the client gets the rest by resuming.
@@ -336,6 +342,8 @@ impl Worker {
         let every = (self.heartbeat / 5).min(Duration::from_secs(1));
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (heartbeat, ping) =
+            (outbox::text(frames::heartbeat()), outbox::encoded(Message::Ping(Bytes::new())));
         loop {
             ticks.tick().await;
             let now = Instant::now();
@@ -344,11 +352,14 @@ impl Worker {
                 if now >= socket.beat.get() {
                     socket.beat.set(now + self.jittered(socket.number));
                     // A page's script cannot see pings: the text is for it, the ping for everything in between.
-                    socket.outbox.push_passing(frames::heartbeat());
-                    socket.outbox.push(Out::Ping);
+                    socket.outbox.push_passing(heartbeat.clone());
+                    socket.outbox.push(ping.clone());
                 }
                 if now.duration_since(socket.heard.get()) > self.heartbeat.mul_f64(1.2) * MISSES {
                     socket.outbox.end(Close::Silent);
+                }
+                if socket.outbox.is_stalled(now) {
+                    socket.outbox.end(Close::Slow);
                 }
                 if wall >= socket.identity.borrow().expires_at + RENEWAL {
                     socket.outbox.end(Close::Expired);
@@ -377,8 +388,8 @@ impl Worker {
         let scatter = SCATTER * u32::try_from(sockets.len()).unwrap_or(u32::MAX);
         for batch in sockets.chunks(sockets.len().div_ceil(batches).max(1)) {
             for socket in batch {
-                socket.outbox.push(Out::Text(frames::bye(scatter.mul_f64(part_of(socket.number)))));
-                socket.outbox.push(Out::Close(Close::Drain));
+                socket.outbox.say(frames::bye(scatter.mul_f64(part_of(socket.number))));
+                socket.outbox.end_after(Close::Drain);
             }
             tokio::time::sleep(DRAIN / u32::try_from(batches).unwrap_or(1)).await;
         }

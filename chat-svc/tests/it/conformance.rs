@@ -12,7 +12,7 @@ use tokio::process::Command;
 const LARGEST: usize = 32 << 20;
 
 async fn echo(request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
-    let (response, wire) = Wire::open(&request, payload, &[], LARGEST).await?;
+    let (response, wire) = Wire::open(&request, payload, None, LARGEST)?;
     actix_web::rt::spawn(wire.echo());
     Ok(response)
 }
