@@ -10,11 +10,14 @@ use super::{
 };
 use crate::{
     chat::{Around, NextDue, Pace},
-    room::{Body, Command, Emoji, Outcome, Refused, RoomId, frame},
+    room::{Body, Command, Emoji, Message, Outcome, Refused, RoomId, frame},
 };
 
 /// Work that a frame began and the connection's task carries on.
 pub(super) type Work = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Bytes of a page of messages, about: a client may ask for one while live events wait too.
+const LARGEST_PAGE: usize = 96 << 10;
 
 /// A client that goes on like this after so many frames too fast is not going to slow down.
 const MOST_STRIKES: u32 = 200;
@@ -165,6 +168,30 @@ fn around(before: Option<crate::room::Seq>, after: Option<crate::room::Seq>) -> 
     }
 }
 
+/// Leaves of a page what may wait in the outbox in one piece, and at least one message; the client asks on from there.
+fn fit(items: &mut Vec<Message>, around: Around) {
+    let weight = |message: &Message| {
+        let reactions =
+            message.reactions.iter().map(|reaction| 64 + 40 * reaction.users.len()).sum::<usize>();
+        256 + message.body.as_deref().map_or(0, str::len) + 512 * message.attachments.len() + reactions
+    };
+    let mut sum = 0;
+    let mut fits = |message: &&Message| {
+        sum += weight(message);
+        sum <= LARGEST_PAGE
+    };
+    match around {
+        Around::After(_) => {
+            let kept = items.iter().take_while(&mut fits).count().max(1);
+            items.truncate(kept);
+        }
+        Around::Newest | Around::Before(_) | Around::Seq(_) => {
+            let kept = items.iter().rev().take_while(&mut fits).count().max(1);
+            items.drain(..items.len().saturating_sub(kept));
+        }
+    }
+}
+
 async fn history(
     worker: Rc<Worker>,
     socket: Rc<Socket>,
@@ -175,7 +202,8 @@ async fn history(
 ) {
     let limit = limit.unwrap_or(50).clamp(1, 100);
     match worker.chat.history(room, socket.user, around, limit).await {
-        Ok(items) => {
+        Ok(mut items) => {
+            fit(&mut items, around);
             let done = Done { id, room: Some(room), items: Some(items), ..Done::default() };
             socket.outbox.say_patiently(frame(&done)).await;
         }

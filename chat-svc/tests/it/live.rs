@@ -129,6 +129,29 @@ on_both! {
         assert_eq!(ann.get(&format!("/chat/rooms/{room}")).await.expect(200)["last_seq"], 3);
     }
 
+    async fn a_page_of_long_messages_comes_in_parts_and_nobody_is_closed_for_it(app) {
+        let ann = app.user("ann");
+        let room = ann.create_room("public", "Garden").await;
+        // Four bytes a character: the longest messages that there are.
+        let body = "🌱".repeat(8_000);
+        let mut sent = Vec::new();
+        for _ in 0..12 {
+            sent.push(ann.send(&room, &body).await["seq"].as_i64().unwrap());
+        }
+        let mut socket = ann.connect().await;
+
+        let (mut back, mut before) = (Vec::new(), i64::MAX);
+        loop {
+            let hist = json!({ "t": "hist", "room": room, "before": before, "limit": 100 });
+            let page = socket.ask(hist).await["items"].as_array().unwrap().clone();
+            let Some(first) = page.first() else { break };
+            before = first["seq"].as_i64().unwrap();
+            back.splice(0..0, page.iter().map(|message| message["seq"].as_i64().unwrap()));
+        }
+
+        assert_eq!(back, sent);
+    }
+
     async fn a_read_mark_is_told_when_it_moves_and_never_beyond_the_end_of_the_log(app) {
         let (ann, bob) = (app.user("ann"), app.user("bob"));
         let room = ann.create_room("public", "Garden").await;
