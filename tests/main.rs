@@ -15,6 +15,7 @@
 //! | `documents.rs` | that README and `docs/` name only what is there |
 //! | `support/` | the system under test and the people in front of it, in the field's own verbs |
 //!
+//! | `dependencies.rs` | that what we depend on is under licences that we allow |
 //! What one service does by itself is tested in that service's crate. Tests run side by side: each starts a system
 //! of its own on free ports over its own data, and its end fails if a process is left.
 
@@ -30,6 +31,7 @@ mod contract;
 mod deployed;
 mod documents;
 mod edge;
+mod dependencies;
 mod faults;
 mod journey;
 mod live;
