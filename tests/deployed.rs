@@ -17,12 +17,12 @@ use irongate_test_servers::eventually;
 use reqwest::{Method, Version};
 use serde_json::json;
 
-use crate::support::{Answer, Deployed, LIMIT, Person, Site as _};
+use crate::support::{Conversation, Door, LIMIT, Person};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a system that runs already"]
 async fn everything_is_healthy_behind_one_port() {
-    let site = Deployed::from_env();
+    let site = Door::from_env();
     let visitor = Person::new(&site, "visitor");
 
     let page = visitor.get(&site, "/").await.expect(200);
@@ -37,7 +37,7 @@ async fn everything_is_healthy_behind_one_port() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a system that runs already"]
 async fn a_session_is_opened_renewed_and_closed() {
-    let site = Deployed::from_env();
+    let site = Door::from_env();
     let ann = newcomer(&site).await;
 
     let renewed = ann.refresh(&site).await.expect(200).json();
@@ -51,7 +51,7 @@ async fn a_session_is_opened_renewed_and_closed() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a system that runs already"]
 async fn services_tell_each_other_what_happened() {
-    let site = Deployed::from_env();
+    let site = Door::from_env();
     let ann = newcomer(&site).await;
 
     let change = json!({"display_name": "Ann Lee"});
@@ -67,7 +67,7 @@ async fn services_tell_each_other_what_happened() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a system that runs already"]
 async fn people_at_different_replicas_hear_each_other() {
-    let site = Deployed::from_env();
+    let site = Door::from_env();
     let wanted: usize = env::var("IRONGATE_SYSTEM_REPLICAS").map_or(1, |count| count.parse().unwrap());
     let ann = newcomer(&site).await;
     let room = ann.create_room(&site, &unique("harbour")).await;
@@ -102,62 +102,28 @@ async fn people_at_different_replicas_hear_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a system that runs already"]
 async fn a_conversation_loses_and_doubles_nothing_that_was_acknowledged() {
-    let site = Deployed::from_env();
+    let site = Door::from_env();
     let seconds = env::var("IRONGATE_SYSTEM_SECONDS").map_or(3, |seconds| seconds.parse().unwrap());
     let ann = newcomer(&site).await;
     let room = ann.create_room(&site, &unique("diary")).await;
-    let path = format!("/chat/rooms/{room}/messages");
-    let mut client = site.browserlike();
+    let mut conversation = Conversation::in_room(&site, &ann, &room);
 
-    let mut acknowledged = Vec::new();
-    let (mut refused, mut longest) = (0, Duration::ZERO);
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
-        let body = format!("page {}", acknowledged.len());
-        let message = json!({"cid": format!("page-{}", acknowledged.len()), "body": body});
-        let began = Instant::now();
-        // What a client must do: send it again under its own name until it is acknowledged.
-        loop {
-            assert!(began.elapsed() < LIMIT, "{body} is not acknowledged");
-            let sent = client.post(site.url(&path)).bearer_auth(&ann.token).json(&message).send().await;
-            match sent {
-                Ok(answer) if answer.status() == 201 => break,
-                Ok(answer) => {
-                    let answer = Answer::read(body.clone(), answer).await;
-                    assert!(matches!(answer.status.as_u16(), 502..=504), "{answer}");
-                    refused += 1;
-                }
-                // The gateway itself is away.
-                Err(_) => {
-                    client = site.browserlike();
-                    refused += 1;
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        longest = longest.max(began.elapsed());
-        acknowledged.push(body);
+        conversation.write().await;
         // As somebody types: within the limit of messages.
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    let (acknowledged, refused) = (conversation.acknowledged(), conversation.refused);
     eprintln!(
-        "{} messages acknowledged, {refused} attempts in vain, the longest wait {longest:.1?}",
-        acknowledged.len()
+        "{acknowledged} messages acknowledged, {refused} attempts in vain, the longest wait {:.1?}",
+        conversation.longest
     );
 
-    let mut stored = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = ann.get(&site, &format!("{path}?after={after}&limit=100")).await.expect(200).json();
-        let items = page["items"].as_array().unwrap();
-        let Some(last) = items.last() else { break };
-        after = last["seq"].as_u64().unwrap();
-        stored.extend(items.iter().map(|message| message["body"].as_str().unwrap().to_owned()));
-    }
-    assert_eq!(stored, acknowledged);
+    conversation.is_complete().await;
 }
 
-async fn newcomer(site: &Deployed) -> Person {
+async fn newcomer(site: &Door) -> Person {
     let person = Person::new(site, &unique("ann"));
     person.register(site).await.expect(201);
     person.sign_in(site).await

@@ -9,6 +9,9 @@
 //! | `replicas.rs` | two processes of auth-svc and user-svc on one database behave as one |
 //! | `contract.rs` | what the OpenAPI documents say is what the system does |
 //! | `faults/` | something breaks: what goes on, what says so, what comes back, and that nothing is lost |
+//! | `spares.rs` | more than one of a part: a standby of PostgreSQL, two gateways |
+//! | `rolling.rs` | two versions of the services at once, over the next version's database |
+//! | `secrets.rs` | that no log line holds a secret |
 //! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
 //! | `operators.rs` | that rules, dashboard and manual for operators fit the programs |
@@ -37,5 +40,8 @@ mod journey;
 mod live;
 mod operators;
 mod replicas;
+mod rolling;
+mod secrets;
+mod spares;
 mod start_stop;
 mod support;

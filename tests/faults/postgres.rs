@@ -17,7 +17,7 @@ const DURABLE: &str = "synchronous_commit=on";
 async fn while_postgresql_is_away_or_stands_still_users_are_told_and_nothing_acknowledged_is_lost() {
     let postgres = Postgres::start_with(&[DURABLE]);
     let database = postgres.database();
-    let system = System::start_over(generous(Setup::on(database.url()))).await;
+    let system = System::start_over(Setup::on(database.url()).generous()).await;
     let ann = system.newcomer("ann").await;
     let diary = Diary::open(&system, &ann).await;
     let mut chat = ann.chat(&system).await;
@@ -66,7 +66,7 @@ async fn a_postgresql_without_a_connection_to_spare_is_waited_for() {
     sql("CREATE ROLE app LOGIN");
     sql(&format!("ALTER DATABASE {} OWNER TO app", database.name()));
     let url = database.url().replace("postgres@", "app@");
-    let system = System::start_over(generous(Setup::on(&url))).await;
+    let system = System::start_over(Setup::on(&url).generous()).await;
     let ann = system.newcomer("ann").await;
     let diary = Diary::open(&system, &ann).await;
     diary.write().await;
@@ -91,7 +91,7 @@ async fn on_a_full_disk_of_postgresql_reading_goes_on_and_writing_says_when_to_c
     let disk = SmallDisk::mount(24);
     let postgres = Postgres::start_with(&[DURABLE]);
     let database = postgres.database_on(&disk);
-    let system = System::start_over(generous(Setup::on(database.url()))).await;
+    let system = System::start_over(Setup::on(database.url()).generous()).await;
     let ann = system.newcomer("ann").await;
     let diary = Diary::open(&system, &ann).await;
     diary.write().await;
@@ -123,12 +123,6 @@ pub(super) async fn until_refused(diary: &Diary<'_>) {
         }
     })
     .await;
-}
-
-/// More messages than one person types.
-pub(super) fn generous(mut setup: Setup) -> Setup {
-    setup.set("IRONGATE_CHAT__LIMITS__MESSAGES_PER_SECOND", "1000");
-    setup
 }
 
 /// What users see without a database. Waits until the gateway has noticed, so that the return can be noticed too.

@@ -8,7 +8,7 @@ use irongate_shared::{
 };
 use irongate_test_servers::SmallDisk;
 
-use super::postgres::{generous, until_refused};
+use super::postgres::until_refused;
 use crate::support::{Backend, Diary, Service, Setup, System};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,7 +34,7 @@ async fn while_somebody_holds_the_file_locked_reading_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_reading_goes_on_and_writing_goes_on_when_there_is_room_again() {
     let disk = SmallDisk::mount(8);
-    let system = System::start_over(generous(Setup::on_disk(&disk))).await;
+    let system = System::start_over(Setup::on_disk(&disk).generous()).await;
     let ann = system.newcomer("ann").await;
     let diary = Diary::open(&system, &ann).await;
     diary.write().await;

@@ -1,4 +1,4 @@
-//! The way from the gateway to a service, which can be slow.
+//! The way to a server, which can be slow, or fork.
 
 use std::{
     net::SocketAddr,
@@ -15,7 +15,8 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Carries bytes to a server and back, each piece of the way back after a delay.
+/// Carries bytes to a server and back, each piece of the way back after a delay. To several servers it is what a TCP
+/// balancer is.
 pub(crate) struct Road {
     address: SocketAddr,
     delay_ms: Arc<AtomicU64>,
@@ -25,6 +26,12 @@ pub(crate) struct Road {
 
 impl Road {
     pub(crate) async fn to(server: SocketAddr) -> Self {
+        Self::to_each(&[server]).await
+    }
+
+    /// To these in turn, past those that take no connection.
+    pub(crate) async fn to_each(servers: &[SocketAddr]) -> Self {
+        let mut servers = servers.to_vec();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let delay_ms = Arc::new(AtomicU64::new(0));
@@ -33,7 +40,8 @@ impl Road {
         carriers.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(carry(client, server, Arc::clone(&delay)));
+                connections.spawn(carry(client, servers.clone(), Arc::clone(&delay)));
+                servers.rotate_left(1);
                 while connections.try_join_next().is_some() {}
             }
         });
@@ -50,8 +58,15 @@ impl Road {
     }
 }
 
-async fn carry(client: TcpStream, server: SocketAddr, delay_ms: Arc<AtomicU64>) {
-    let Ok(server) = TcpStream::connect(server).await else { return };
+async fn carry(client: TcpStream, servers: Vec<SocketAddr>, delay_ms: Arc<AtomicU64>) {
+    let mut server = None;
+    for address in servers {
+        server = TcpStream::connect(address).await.ok();
+        if server.is_some() {
+            break;
+        }
+    }
+    let Some(server) = server else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let there = async {

@@ -43,14 +43,19 @@ impl Site for System {
     }
 }
 
-/// A system on this machine that runs already: at `IRONGATE_SYSTEM_URL`, under the authority whose certificate is in
-/// the file `IRONGATE_SYSTEM_AUTHORITY`.
-pub(crate) struct Deployed {
+/// A port of this machine behind which a system runs already.
+pub(crate) struct Door {
     https: u16,
     authority: Vec<u8>,
 }
 
-impl Deployed {
+impl Door {
+    /// Another way into a system than its own port.
+    pub(crate) fn to(system: &System, https: u16) -> Self {
+        Self { https, authority: system.authority() }
+    }
+
+    /// At `IRONGATE_SYSTEM_URL`, under the authority whose certificate is in the file `IRONGATE_SYSTEM_AUTHORITY`.
     pub(crate) fn from_env() -> Self {
         irongate_shared::install_crypto_provider();
         let url = env::var("IRONGATE_SYSTEM_URL").expect("IRONGATE_SYSTEM_URL says where the system is");
@@ -64,7 +69,7 @@ impl Deployed {
     }
 }
 
-impl Site for Deployed {
+impl Site for Door {
     fn https(&self) -> u16 {
         self.https
     }

@@ -88,6 +88,12 @@ impl Setup {
         setup
     }
 
+    /// Takes more messages than one person types.
+    pub(crate) fn generous(mut self) -> Self {
+        self.set("IRONGATE_CHAT__LIMITS__MESSAGES_PER_SECOND", "1000");
+        self
+    }
+
     /// Over SQLite, with everything that the system keeps on a disk that can be filled.
     pub(crate) fn on_disk(disk: &SmallDisk) -> Self {
         let mut setup = Self::over(&disk.path_inside().join("data"), disk.path().join("data"));
@@ -266,12 +272,17 @@ impl System {
         Answer::read(format!("GET {url}"), response).await.expect(200).json()
     }
 
-    /// The dashboard's view of the one server of `service`.
+    /// The dashboard's view of the first server of `service`.
     pub(crate) async fn server(&self, service: Service) -> Value {
+        self.servers(service).await[0].clone()
+    }
+
+    /// The dashboard's view of all servers of `service`.
+    pub(crate) async fn servers(&self, service: Service) -> Value {
         let state = self.dashboard().await;
         let upstreams = state["upstreams"].as_array().unwrap();
         let upstream = upstreams.iter().find(|upstream| upstream["name"] == service.name());
-        upstream.unwrap_or_else(|| panic!("no upstream {service:?} in {state}"))["servers"][0].clone()
+        upstream.unwrap_or_else(|| panic!("no upstream {service:?} in {state}"))["servers"].clone()
     }
 
     /// Waits until the dashboard shows `service` in `state`.
@@ -398,7 +409,7 @@ fn comes_to_an_end(supervisor: &mut Child) -> bool {
     outcome.is_ok()
 }
 
-fn collect(pipe: impl Read + Send + 'static, output: &Arc<Mutex<String>>) {
+pub(super) fn collect(pipe: impl Read + Send + 'static, output: &Arc<Mutex<String>>) {
     let output = Arc::clone(output);
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {

@@ -12,7 +12,7 @@ use crate::guard::{Account, Guard};
 use crate::wait::comes_true;
 
 /// What is used of an installation; all from one folder, so that the versions fit.
-const PROGRAMS: [&str; 5] = ["initdb", "postgres", "psql", "createdb", "dropdb"];
+const PROGRAMS: [&str; 6] = ["initdb", "postgres", "psql", "createdb", "dropdb", "pg_basebackup"];
 
 /// A server on a loopback port, with durability switched off: its data do not outlive it.
 pub struct Postgres {
@@ -43,6 +43,52 @@ impl Postgres {
     ///
     /// When PostgreSQL is not installed, or does not start with them.
     pub fn start_with(settings: &[&str]) -> Self {
+        Self::start_over(init, settings)
+    }
+
+    /// A copy that follows this server, only read until it is [promoted](Self::promote). From now on a transaction is
+    /// acknowledged only when the copy has it too.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn standby(&self) -> Self {
+        let copy = |programs: &Path, data: &str, account: Option<Account>| {
+            let mut backup = Command::new(program(programs, "pg_basebackup"));
+            backup.args(["-h", &self.guard.directory().display().to_string(), "-p", &self.port.to_string()]);
+            backup.args([
+                "-U",
+                "postgres",
+                "-D",
+                data,
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+            ]);
+            run_as(account, backup);
+        };
+        let standby = Self::start_over(copy, &[]);
+        self.query("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'").expect("ask for the copy");
+        self.query("postgres", "SELECT pg_reload_conf()").expect("take the setting in");
+        let follows = comes_true(Duration::from_secs(60), || {
+            let synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+            self.query("postgres", synchronous).is_ok_and(|count| count == "1")
+        });
+        assert!(follows, "the standby does not follow\n{}", standby.guard.log());
+        standby
+    }
+
+    /// Makes a standby a server of its own that takes writes.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become one.
+    pub fn promote(&self) {
+        let promoted = self.query("postgres", "SELECT pg_promote()");
+        assert_eq!(promoted.as_deref(), Ok("t"), "{}", self.guard.log());
+    }
+
+    fn start_over(fill: impl FnOnce(&Path, &str, Option<Account>), settings: &[&str]) -> Self {
         let programs = programs();
         let directory =
             tempfile::Builder::new().prefix("irongate-postgres-").tempdir().expect("make a directory");
@@ -53,7 +99,7 @@ impl Postgres {
         if let Some(account) = account {
             account.own(directory.path());
         }
-        init(&programs, &data, account);
+        fill(&programs, &data, account);
 
         let postgres = program(&programs, "postgres");
         let port_text = port.to_string();
@@ -198,12 +244,16 @@ impl Drop for Database<'_> {
 fn init(programs: &Path, data: &str, account: Option<Account>) {
     let mut initdb = Command::new(program(programs, "initdb"));
     initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", data]);
-    initdb.current_dir("/");
+    run_as(account, initdb);
+}
+
+fn run_as(account: Option<Account>, mut command: Command) {
+    command.current_dir("/");
     if let Some(account) = account {
-        account.assume(&mut initdb);
+        account.assume(&mut command);
     }
-    let output = initdb.output().expect("run initdb");
-    assert!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
+    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn program(programs: &Path, name: &str) -> String {
