@@ -15,10 +15,10 @@
 //! | `deployed.rs` | a system that runs already, in containers: `deploy/try-compose` runs these; see there |
 //! | `browser/` | what a person sees in Chromium |
 //! | `operators.rs` | that rules, dashboard and manual for operators fit the programs |
+//! | `dependencies.rs` | that what we depend on is under licences that we allow |
 //! | `documents.rs` | that README and `docs/` name only what is there |
 //! | `support/` | the system under test and the people in front of it, in the field's own verbs |
 //!
-//! | `dependencies.rs` | that what we depend on is under licences that we allow |
 //! What one service does by itself is tested in that service's crate. Tests run side by side: each starts a system
 //! of its own on free ports over its own data, and its end fails if a process is left.
 
@@ -31,10 +31,10 @@
 
 mod browser;
 mod contract;
+mod dependencies;
 mod deployed;
 mod documents;
 mod edge;
-mod dependencies;
 mod faults;
 mod journey;
 mod live;
