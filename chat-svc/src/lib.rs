@@ -24,6 +24,8 @@ mod broker;
 mod census;
 mod chat;
 mod config;
+#[cfg(test)]
+mod fuzzing;
 mod http;
 mod hub;
 mod log;

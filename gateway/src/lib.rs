@@ -26,6 +26,8 @@ mod config;
 mod edge;
 mod exchange;
 mod fault;
+#[cfg(test)]
+mod fuzzing;
 mod gateway;
 mod guard;
 mod lane;

@@ -25,6 +25,8 @@ pub mod account;
 pub mod clock;
 pub mod config;
 pub mod db;
+#[cfg(test)]
+mod fuzzing;
 pub mod health;
 pub mod id;
 pub mod outbox;

@@ -72,6 +72,15 @@ fn little(head: &[u8], at: usize, bytes: usize) -> Option<u32> {
     Some(head.get(at..at.checked_add(bytes)?)?.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }
 
+/// What the beginning of a file says, more of it says too.
+#[cfg(test)]
+pub(crate) fn fuzz(data: &[u8]) {
+    let half = data.get(..data.len() / 2).unwrap_or_default();
+    if let Some(picture) = Picture::of(half) {
+        assert_eq!(Picture::of(data), Some(picture));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

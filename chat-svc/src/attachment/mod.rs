@@ -24,6 +24,8 @@ use irongate_shared::{clock::Clock, config::Period, db::Database, id::UserId};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use files::{Contents, StoreError};
+#[cfg(test)]
+pub(crate) use image::fuzz as fuzz_picture;
 
 use crate::{
     census::{Census, NoPlace},

@@ -4,6 +4,9 @@
 mod envelope;
 mod redis;
 
+#[cfg(test)]
+pub(crate) use envelope::fuzz as fuzz_envelope;
+
 use bytestring::ByteString;
 use irongate_shared::{id::UserId, secret::Secret};
 use tokio::sync::mpsc;

@@ -94,6 +94,18 @@ impl Request {
     }
 }
 
+/// Whatever is taken for a frame has a name of the protocol, and is the same frame with its keys in another order.
+#[cfg(test)]
+pub(crate) fn fuzz(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(request) = Request::parse(text) else { return };
+    let Ok(asked) = request.asked else { return };
+    let sorted: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    assert_eq!(sorted.get("t").and_then(serde_json::Value::as_str), Some(asked.name()));
+    let again = Request::parse(&sorted.to_string()).ok().and_then(|again| again.asked.ok());
+    assert_eq!(again.map(|again| format!("{again:?}")), Some(format!("{asked:?}")));
+}
+
 impl Asked {
     pub(super) const fn name(&self) -> &'static str {
         match self {

@@ -180,6 +180,25 @@ impl Headers {
     }
 }
 
+/// What is refused does not hang on how the stream is cut, and nothing that passes was declared too long.
+#[cfg(test)]
+pub(crate) fn fuzz(data: &[u8]) {
+    let Some((cut, stream)) = data.split_first() else { return };
+    let (mut whole, mut cut_up) = (Headers::new(1_000), Headers::new(1_000));
+    let outcome = whole.pass(stream);
+    for piece in stream.chunks(usize::from(*cut) + 1) {
+        let _ = cut_up.pass(piece);
+    }
+    assert_eq!(outcome, cut_up.pass(&[]));
+    assert!(whole.payload <= whole.most && whole.seen < whole.header.len());
+    if outcome.is_ok() {
+        assert_eq!(
+            (whole.payload, whole.seen, whole.closed, whole.header),
+            (cut_up.payload, cut_up.seen, cut_up.closed, cut_up.header)
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -28,6 +28,10 @@ mod socket_options;
 mod wire;
 mod worker;
 
+#[cfg(test)]
+pub(crate) use frames::fuzz as fuzz_frames;
+#[cfg(test)]
+pub(crate) use guard::fuzz as fuzz_guard;
 pub(crate) use handshake::{Door, open};
 pub(crate) use socket_options::set as set_socket_options;
 pub use wire::Wire;

@@ -215,6 +215,30 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What answers no question of ours says nothing; what answers one gives addresses of the kind asked for.
+#[cfg(test)]
+pub(crate) fn fuzz(data: &[u8]) {
+    for kind in [A, AAAA] {
+        let Ok(mut question) = question(0x2a2a, "chat-svc.test", kind) else { return };
+        let _ = read(data, &question, kind);
+        // With the question in front, as a real answer has it, for whatever comes after it.
+        let mut answer = question.clone();
+        for (at, byte) in [(2, 0x80), (7, 3)] {
+            if let Some(place) = answer.get_mut(at) {
+                *place = byte;
+            }
+        }
+        answer.extend_from_slice(data);
+        if let Ok(Answer::Addresses(addresses)) = read(&answer, &question, kind) {
+            assert!(addresses.len() <= 3 && addresses.iter().all(|address| address.is_ipv4() == (kind == A)));
+        }
+        if let Some(id) = question.first_mut() {
+            *id ^= 1;
+        }
+        assert_eq!(read(&answer, &question, kind), Err(Nonsense), "somebody else's answer");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

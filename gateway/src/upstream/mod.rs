@@ -15,6 +15,8 @@ mod upkeep;
 
 pub(crate) use connection::Dial;
 pub(crate) use dns::Resolver;
+#[cfg(test)]
+pub(crate) use dns::fuzz as fuzz_dns;
 pub(crate) use pool::{HashOn, Lease, Pool, PoolSettings};
 pub(crate) use server::{Address, Health, Server, ServerSpec};
 pub(crate) use upkeep::Registry;

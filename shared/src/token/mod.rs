@@ -27,4 +27,6 @@ pub use claims::{Claims, Role};
 pub use identity::{Admin, Identity};
 pub use revocation::REVOCATION_LAG;
 pub use service::{Caller, Scope, ServiceClaims, ServiceIdentity};
+#[cfg(test)]
+pub(crate) use verify::fuzz;
 pub use verify::{TokenError, Verifier};

@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use deadpool_redis::redis::RedisError;
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::watch, time::Instant};
@@ -21,7 +21,7 @@ use super::{
     revocation::{Blacklist, News},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     db::{CHECKOUT_WAIT, Database, DbError},
     problem::{Problem, kind},
     secret::Secret,
@@ -111,19 +111,11 @@ struct View {
 impl Verifier {
     /// A verifier of tokens from `issuer`. Reads nothing yet: the database may come up later.
     pub fn new(database: Database, issuer: &str, clock: Clock) -> Self {
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        // SECURITY: the library's defaults accept expired, early, and foreign tokens.
-        rules.leeway = LEEWAY_S;
-        rules.validate_exp = false; // against our clock, below
-        rules.validate_nbf = false;
-        rules.set_issuer(&[issuer]);
-        rules.set_audience(&[Claims::AUDIENCE]);
-        rules.required_spec_claims = ["exp", "nbf", "iss", "aud", "sub"].map(str::to_owned).into();
         let view = View { as_of: None, keys: Keys::default() };
         let verifier = Self(Arc::new(Inner {
             database,
             clock,
-            rules,
+            rules: rules(issuer),
             seen: Mutex::new(SeenTokens::new()),
             view: ArcSwap::from_pointee(view),
             blacklist: RwLock::default(),
@@ -237,33 +229,14 @@ impl Verifier {
         view: Arc<View>,
         begins: impl Fn(&C) -> (i64, i64),
     ) -> Result<C, TokenError> {
-        let header = decode_header(token).map_err(|_| TokenError::Invalid("no JWT"))?;
-        // SECURITY: RFC 8725 §3.1 and §3.11: one algorithm, one type, no extension that we would have to understand.
-        if header.alg != Algorithm::EdDSA {
-            return Err(TokenError::Invalid("algorithm"));
-        }
-        if header.typ.as_deref() != Some(Claims::TYPE) {
-            return Err(TokenError::Invalid("type"));
-        }
-        if header.crit.is_some() {
-            return Err(TokenError::Invalid("critical extension"));
-        }
-        let kid = header.kid.ok_or(TokenError::Invalid("no key id"))?;
+        let kid = key_id(token)?;
         let now = self.0.clock.now();
         let view = match view.keys.get(&kid, now) {
             Some(_) => view,
             None => self.read_for_unknown_key().await?,
         };
         let key = view.keys.get(&kid, now).ok_or(TokenError::Invalid("unknown key"))?;
-        let claims = decode::<C>(token, key, &self.0.rules)
-            .map_err(|_| TokenError::Invalid("signature or claims"))?
-            .claims;
-        let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
-        let (not_before, issued) = begins(&claims);
-        if not_before.max(issued) > now.as_secs() + leeway {
-            return Err(TokenError::Invalid("not valid yet"));
-        }
-        Ok(claims)
+        claims_of(token, key, &self.0.rules, now, begins)
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, SeenTokens> {
@@ -346,6 +319,85 @@ impl Verifier {
                 }
             }
         });
+    }
+}
+
+fn rules(issuer: &str) -> Validation {
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    // SECURITY: the library's defaults accept expired, early, and foreign tokens.
+    rules.leeway = LEEWAY_S;
+    rules.validate_exp = false; // against our clock, below
+    rules.validate_nbf = false;
+    rules.set_issuer(&[issuer]);
+    rules.set_audience(&[Claims::AUDIENCE]);
+    rules.required_spec_claims = ["exp", "nbf", "iss", "aud", "sub"].map(str::to_owned).into();
+    rules
+}
+
+/// The name of the key under which a token says that it was signed.
+fn key_id(token: &str) -> Result<String, TokenError> {
+    let header = decode_header(token).map_err(|_| TokenError::Invalid("no JWT"))?;
+    // SECURITY: RFC 8725 §3.1 and §3.11: one algorithm, one type, no extension that we would have to understand.
+    if header.alg != Algorithm::EdDSA {
+        return Err(TokenError::Invalid("algorithm"));
+    }
+    if header.typ.as_deref() != Some(Claims::TYPE) {
+        return Err(TokenError::Invalid("type"));
+    }
+    if header.crit.is_some() {
+        return Err(TokenError::Invalid("critical extension"));
+    }
+    header.kid.ok_or(TokenError::Invalid("no key id"))
+}
+
+/// What a token says whose signature, issuer and audience are right and whose time has come.
+fn claims_of<C: DeserializeOwned>(
+    token: &str,
+    key: &DecodingKey,
+    rules: &Validation,
+    now: Timestamp,
+    begins: impl Fn(&C) -> (i64, i64),
+) -> Result<C, TokenError> {
+    let claims =
+        decode::<C>(token, key, rules).map_err(|_| TokenError::Invalid("signature or claims"))?.claims;
+    let leeway = i64::try_from(LEEWAY_S).unwrap_or(0);
+    let (not_before, issued) = begins(&claims);
+    if not_before.max(issued) > now.as_secs() + leeway {
+        return Err(TokenError::Invalid("not valid yet"));
+    }
+    Ok(claims)
+}
+
+/// Nothing is accepted that our key has not signed as a token of ours, from us, to us, for now, whatever it says.
+#[cfg(test)]
+pub(crate) fn fuzz(data: &[u8]) {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+    const ISSUER: &str = "https://localhost:8443";
+    let now = Timestamp::from_secs(1_800_000_000);
+    let Ok(pair) = Ed25519KeyPair::from_seed_unchecked(&[7; 32]) else { return };
+    let key = DecodingKey::from_ed_der(pair.public_key().as_ref());
+    let open = |token: &str| -> Result<Claims, TokenError> {
+        key_id(token)?;
+        claims_of(token, &key, &rules(ISSUER), now, |claims: &Claims| (claims.nbf, claims.iat))
+    };
+
+    if let Ok(token) = std::str::from_utf8(data) {
+        assert!(open(token).is_err(), "nobody has signed this");
+    }
+    let mut parts = data.splitn(2, |byte| *byte == 0).map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+    let (Some(header), Some(claims)) = (parts.next(), parts.next()) else { return };
+    let signed = format!("{header}.{claims}");
+    let signature = BASE64_URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
+    if let Ok(claims) = open(&format!("{signed}.{signature}")) {
+        let header = BASE64_URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+        let header: serde_json::Value = serde_json::from_slice(&header).unwrap_or_default();
+        let said = |name| header.get(name).and_then(serde_json::Value::as_str);
+        assert_eq!((said("alg"), said("typ")), (Some("EdDSA"), Some(Claims::TYPE)));
+        assert!(said("kid").is_some() && header.get("crit").is_none_or(serde_json::Value::is_null));
+        assert_eq!((&*claims.iss, &*claims.aud), (ISSUER, Claims::AUDIENCE));
+        assert!(claims.nbf.max(claims.iat) <= now.as_secs() + 90);
     }
 }
 

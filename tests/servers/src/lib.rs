@@ -18,6 +18,7 @@
 
 mod disk;
 mod guard;
+mod corpus;
 mod ports;
 mod postgres;
 mod python;
@@ -28,6 +29,7 @@ mod wait;
 pub use disk::SmallDisk;
 pub use ports::free_port;
 pub use postgres::{Database, Postgres};
+pub use corpus::{Reader, read_corpora};
 pub use python::python_program;
 pub use redis::{Client, Redis};
 pub use s3::S3;

@@ -54,6 +54,20 @@ fn complete(header: &[u8]) -> Option<u64> {
     })
 }
 
+/// Where frames begin and end does not hang on how the stream is cut.
+#[cfg(test)]
+pub(crate) fn fuzz(data: &[u8]) {
+    let Some((cut, stream)) = data.split_first() else { return };
+    let (mut whole, mut cut_up) = (FrameTracker::default(), FrameTracker::default());
+    whole.advance(stream);
+    for piece in stream.chunks(usize::from(*cut) + 1) {
+        cut_up.advance(piece);
+    }
+    assert_eq!((whole.left, &whole.header), (cut_up.left, &cut_up.header));
+    // 2 bytes, 8 of length, 4 of mask, and the last of them completes it.
+    assert!(whole.header.len() < 14);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -17,6 +17,8 @@ use http::{Method, StatusCode};
 use pingora::server::ShutdownWatch;
 use tokio::{io::AsyncReadExt, time::timeout};
 
+#[cfg(test)]
+pub(crate) use self::frames::fuzz as fuzz_frames;
 use self::pump::Client;
 use crate::{
     exchange::{BodySize, Downstream, Exchange, Request},
