@@ -7,6 +7,7 @@
 //! - `live`: the WebSocket: order, resume, replay
 //! - `people`: names and pictures
 //! - `replicas`: three of them over PostgreSQL and Redis
+//! - `redis_cluster`: the same over a cluster of Redis, and what it may lose
 //! - `lossless`: tries to prove that something is lost
 //! - `hostile`: clients that misbehave
 //! - `conformance`: the Autobahn cases
@@ -32,6 +33,7 @@ mod lossless;
 mod messages;
 mod moderation;
 mod people;
+mod redis_cluster;
 mod replicas;
 mod rooms;
 mod search;

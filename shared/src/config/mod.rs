@@ -14,6 +14,7 @@ mod error;
 mod load;
 mod network;
 mod platform;
+pub mod redis_url;
 mod values;
 
 pub use env::{Env, ProcessEnv};

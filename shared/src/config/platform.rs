@@ -8,7 +8,11 @@ use std::{
 
 use url::Url;
 
-use super::{ConfigError, ConfigErrors, Env, env::value_or_file};
+use super::{
+    ConfigError, ConfigErrors, Env,
+    env::value_or_file,
+    redis_url::{CLUSTER, nodes_of},
+};
 use crate::secret::Secret;
 
 /// Settings with one name for every program.
@@ -21,7 +25,7 @@ pub struct Platform {
     pub secrets: PathBuf,
     /// `DATABASE_URL`, or a file with it: `DATABASE_URL_FILE`. Default: SQLite in the data directory.
     pub database: DatabaseUrl,
-    /// `REDIS_URL` or `REDIS_URL_FILE`. Without it there is no Redis: one process per service, revocations in the database.
+    /// `REDIS_URL` or `REDIS_URL_FILE`, `redis+cluster://` for a cluster. Without it there is no Redis: one process per service, revocations in the database.
     pub redis: Option<Secret<Url>>,
     /// `GATEWAY_URL`: how a service reaches the others, and the origin that browsers see.
     pub gateway: Url,
@@ -143,9 +147,18 @@ impl FromStr for RedisUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let url =
-            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "redis" | "rediss" | "redis+unix"));
-        url.map(Self).ok_or_else(|| "is no Redis URL; write redis://host:6379/0".to_owned())
+        let url = Url::parse(text).ok().filter(|url| match url.scheme() {
+            "redis" | "rediss" | "redis+unix" => true,
+            CLUSTER => url.has_host(),
+            _ => false,
+        });
+        let url = url.ok_or_else(|| {
+            format!("is no Redis URL; write redis://host:6379/0, or {CLUSTER}://host:6379?node=other:6379")
+        })?;
+        if url.scheme() == CLUSTER {
+            nodes_of(&url).map_err(|why| why.to_string())?;
+        }
+        Ok(Self(url))
     }
 }
 

@@ -12,16 +12,26 @@ use crate::wait::comes_true;
 pub struct Client(BufReader<UnixStream>);
 
 impl Client {
-    /// Has the server do a command without blanks in its words; gives the first line of its answer.
+    /// Has the server do a command without blanks in its words; gives its answer, of a list the first line.
     ///
     /// # Panics
     ///
     /// When it does not answer.
     pub fn command(&mut self, command: &str) -> String {
-        write!(self.0.get_mut(), "{command}\r\n").expect("Redis listens");
+        self.ask(command).expect("Redis answers")
+    }
+
+    fn ask(&mut self, command: &str) -> std::io::Result<String> {
+        write!(self.0.get_mut(), "{command}\r\n")?;
         let mut answer = String::new();
-        self.0.read_line(&mut answer).expect("Redis answers");
-        answer.trim_end().to_owned()
+        self.0.read_line(&mut answer)?;
+        let Some(length) = answer.trim_end().strip_prefix('$').and_then(|length| length.parse().ok()) else {
+            return Ok(answer.trim_end().to_owned());
+        };
+        let mut text = vec![0; length];
+        self.0.read_exact(&mut text)?;
+        self.0.read_line(&mut answer)?;
+        Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
     }
 }
 
@@ -38,13 +48,18 @@ impl Redis {
     ///
     /// When Redis is not installed or does not start.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with these further arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let directory =
             tempfile::Builder::new().prefix("irongate-redis-").tempdir().expect("make a directory");
         let port = free_port();
         let path = directory.path().to_str().expect("a temporary directory has a plain name").to_owned();
         let port_text = port.to_string();
         let socket = format!("{path}/socket");
-        let command = [
+        let mut command = vec![
             "redis-server",
             "--port",
             &port_text,
@@ -59,6 +74,7 @@ impl Redis {
             "--appendonly",
             "no",
         ];
+        command.extend(arguments);
         let server = Self { guard: Guard::new(directory, None, &command), port };
         server.start_again();
         server
@@ -95,10 +111,19 @@ impl Redis {
     ///
     /// When the server does not take it.
     pub fn client(&self) -> Client {
-        let connection =
-            UnixStream::connect(self.guard.directory().join("socket")).expect("connect to Redis");
-        connection.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
-        Client(BufReader::new(connection))
+        self.connect(Duration::from_secs(10)).expect("connect to Redis")
+    }
+
+    /// Has the server do a command, if it is there.
+    pub(crate) fn ask(&self, command: &str) -> std::io::Result<String> {
+        self.connect(Duration::from_secs(1))?.ask(command)
+    }
+
+    /// By the socket in our own directory: whoever else may have taken the port is not mistaken for us.
+    fn connect(&self, patience: Duration) -> std::io::Result<Client> {
+        let connection = UnixStream::connect(self.guard.directory().join("socket"))?;
+        connection.set_read_timeout(Some(patience))?;
+        Ok(Client(BufReader::new(connection)))
     }
 
     /// Freezes the server: connections stay open, nothing answers.
@@ -111,16 +136,7 @@ impl Redis {
         self.guard.tell("resume");
     }
 
-    /// Asks by the socket in our own directory: whoever else may have taken the port is not mistaken for us.
     fn answers(&self) -> bool {
-        let ping = || -> std::io::Result<bool> {
-            let mut connection = UnixStream::connect(self.guard.directory().join("socket"))?;
-            connection.set_read_timeout(Some(Duration::from_secs(1)))?;
-            connection.write_all(b"PING\r\n")?;
-            let mut answer = [0; 5];
-            connection.read_exact(&mut answer)?;
-            Ok(&answer == b"+PONG")
-        };
-        ping().unwrap_or(false)
+        self.ask("PING").is_ok_and(|answer| answer == "+PONG")
     }
 }

@@ -11,8 +11,8 @@ use super::{Backend, Stage, User};
 
 pub(crate) struct Cluster {
     pub(crate) redis: Redis,
-    /// Whether replicas are told of it.
-    with_redis: bool,
+    /// What replicas are told of it, or of another.
+    redis_url: Option<String>,
     /// Settings of the replicas besides.
     limits: &'static [(&'static str, &'static str)],
     pub(crate) replicas: Vec<Replica>,
@@ -41,30 +41,40 @@ const GENEROUS: &[(&str, &str)] = &[
     ("IRONGATE_CHAT__LIMITS__SOCKETS_PER_USER", "1000"),
 ];
 
+fn own(redis: &Redis) -> Option<String> {
+    Some(redis.url())
+}
+
 impl Cluster {
     pub(crate) async fn start(replicas: usize) -> Self {
-        Self::start_over(Stage::set(Backend::Postgres).await, replicas, true, GENEROUS).await
+        Self::start_over(Stage::set(Backend::Postgres).await, replicas, own, GENEROUS).await
     }
 
     /// With the limits that users meet.
     pub(crate) async fn start_as_shipped(replicas: usize) -> Self {
-        Self::start_over(Stage::set(Backend::Postgres).await, replicas, true, &[]).await
+        Self::start_over(Stage::set(Backend::Postgres).await, replicas, own, &[]).await
     }
 
     /// Over a PostgreSQL of its own, which a test may restart.
     pub(crate) async fn start_alone(replicas: usize) -> Self {
-        Self::start_over(Stage::set(Backend::OwnPostgres).await, replicas, true, GENEROUS).await
+        Self::start_over(Stage::set(Backend::OwnPostgres).await, replicas, own, GENEROUS).await
     }
 
     /// One process over SQLite, without Redis.
     pub(crate) async fn start_on_sqlite() -> Self {
-        Self::start_over(Stage::set(Backend::Sqlite).await, 1, false, GENEROUS).await
+        Self::start_over(Stage::set(Backend::Sqlite).await, 1, |_| None, GENEROUS).await
+    }
+
+    /// Over somebody else's Redis.
+    pub(crate) async fn start_on_redis(replicas: usize, url: &str) -> Self {
+        let stage = Stage::set(Backend::Postgres).await;
+        Self::start_over(stage, replicas, |_| Some(url.to_owned()), GENEROUS).await
     }
 
     async fn start_over(
         stage: Stage,
         replicas: usize,
-        with_redis: bool,
+        redis_url: impl FnOnce(&Redis) -> Option<String>,
         limits: &'static [(&'static str, &'static str)],
     ) -> Self {
         let redis = tokio::task::spawn_blocking(Redis::start).await.expect("Redis");
@@ -74,7 +84,7 @@ impl Cluster {
                 Replica { base: format!("http://127.0.0.1:{port}"), port, process: None }
             })
             .collect();
-        let mut cluster = Self { redis, with_redis, limits, replicas, stage };
+        let mut cluster = Self { redis_url: redis_url(&redis), redis, limits, replicas, stage };
         for number in 0..cluster.replicas.len() {
             cluster.start_replica(number);
         }
@@ -85,9 +95,9 @@ impl Cluster {
     }
 
     pub(crate) fn start_replica(&mut self, number: usize) {
-        let (database, redis) = (self.stage.database(), self.redis.url());
+        let database = self.stage.database();
+        let redis = self.redis_url.as_ref().map(|url| ("REDIS_URL", url));
         let replica = &mut self.replicas[number];
-        let redis = self.with_redis.then_some(("REDIS_URL", redis));
         let process = Command::new(env!("CARGO_BIN_EXE_irongate-chat-svc"))
             .env("DATABASE_URL", database)
             .envs(redis)
