@@ -6,6 +6,15 @@ use url::Url;
 /// The scheme of a `REDIS_URL` that names a cluster: `redis+cluster://user:password@a:6379?node=b:6379&node=c:6379`.
 pub const CLUSTER: &str = "redis+cluster";
 
+/// The address of one server: of a cluster its first node, for what goes through any of them.
+pub fn one_of(url: &Url) -> Url {
+    let first = match url.scheme() {
+        CLUSTER => nodes_of(url).ok().and_then(|nodes| nodes.into_iter().next()),
+        _ => None,
+    };
+    first.unwrap_or_else(|| url.clone())
+}
+
 /// Where a cluster can be asked for the rest of itself: the URL's own host, and its `node`s under the same name and
 /// password.
 ///

@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use super::verify::{Inner, Verifier};
-use crate::secret::Secret;
+use crate::{config::redis_url::one_of, secret::Secret};
 
 const CHANNEL: &str = "irongate:revocations";
 
@@ -50,7 +50,8 @@ impl Hurry {
     /// # Errors
     /// The URL names something that the client library cannot reach.
     pub(super) fn start(url: &Secret<Url>, verifier: Weak<Inner>) -> Result<Self, RedisError> {
-        let client = Client::open(url.expose().as_str())?;
+        // In a cluster, what is published at one node is heard at all of them.
+        let client = Client::open(one_of(url.expose()).as_str())?;
         let (words, told) = mpsc::channel(1);
         let over = CancellationToken::new();
         tokio::spawn(tell(client.clone(), told));
