@@ -491,3 +491,87 @@ async fn a_busy_service_has_a_queue_with_an_end() {
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
     assert_eq!(second.await.unwrap().unwrap().status(), 200);
 }
+
+/// A service that reads requests as they come and answers each `POST` with 401 as soon as it has read the head. Whether it
+/// `listens` to the rest of a body, or closes.
+async fn early_refuser(listens: bool) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let Ok((mut stream, _)) = listener.accept().await else { return };
+            tokio::spawn(async move {
+                let mut input = Vec::new();
+                loop {
+                    let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") else {
+                        if stream.read_buf(&mut input).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                        continue;
+                    };
+                    let head = String::from_utf8_lossy(&input[..end]).to_ascii_lowercase();
+                    input.drain(..end + 4);
+                    let refuses = head.starts_with("post");
+                    let answer: &[u8] = if refuses {
+                        b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno"
+                    } else {
+                        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+                    };
+                    if stream.write_all(answer).await.is_err() || (refuses && !listens) {
+                        return;
+                    }
+                    let length = head.split("content-length: ").nth(1);
+                    let length = length.map_or(0, |rest| rest.lines().next().unwrap().parse().unwrap());
+                    while input.len() < length {
+                        if stream.read_buf(&mut input).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    input.drain(..length);
+                }
+            });
+        }
+    });
+    port
+}
+
+async fn before_refuser(port: u16) -> Gateway {
+    // One thread: the next request would find the connection that this one leaves.
+    let one_thread = vec![("IRONGATE_GATEWAY__LISTEN__THREADS".to_owned(), "1".to_owned())];
+    let config = format!(
+        "[upstream.api]\nservers = [\"127.0.0.1:{port}\"]\nhealth = {{ interval = \"1h\", path = \"\" }}\n\
+         [[route]]\npath = \"/api\"\nupstream = \"api\"\nbody = \"10MiB\"\n"
+    );
+    Gateway::configured_in(&config, one_thread).await
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_body_leaves_no_room_for_a_smuggled_request() {
+    let gateway = before_refuser(early_refuser(true).await).await;
+    let mut attacker = connect(&gateway, &[b"http/1.1"]).await;
+    let head = "POST /api HTTP/1.1\r\nhost: localhost\r\ncontent-length: 75000\r\n\r\n";
+    attacker.write_all(format!("{head}{}", "x".repeat(70_000)).as_bytes()).await.unwrap();
+    attacker.flush().await.unwrap();
+    let refused = crate::support::client::read_to_close(&mut attacker).await;
+    assert_eq!(status(&refused), 401, "{refused}");
+    // The service still waits for five thousand bytes of that body; another's request must not become them.
+    for (name, client) in both(&gateway) {
+        for _ in 0..3 {
+            let asked = client.get(gateway.url("/api")).timeout(Duration::from_secs(5)).send().await;
+            assert_eq!(asked.expect(name).status(), 200, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_the_client_though_nobody_reads_its_body() {
+    for listens in [true, false] {
+        let gateway = before_refuser(early_refuser(listens).await).await;
+        for (name, client) in both(&gateway) {
+            for _ in 0..5 {
+                let answer = client.post(gateway.url("/api")).body(vec![b'x'; 1_000_000]).send().await;
+                assert_eq!(answer.expect(name).status(), 401, "{name}, listens: {listens}");
+            }
+        }
+    }
+}

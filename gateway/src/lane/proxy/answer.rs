@@ -29,6 +29,8 @@ pub(super) struct Answered {
     /// What `Content-Length` said, also for HEAD.
     announced: Option<u64>,
     patience: Duration,
+    /// Whether the service may yet wait for a part of the request.
+    is_ahead: bool,
 }
 
 impl Answered {
@@ -45,7 +47,13 @@ impl Answered {
         }
         let framing = head.framing(method).map_err(UpstreamFault::BadAnswer)?;
         let announced = head.content_length().map_err(UpstreamFault::BadAnswer)?;
-        Ok(Self { connection, input, head, framing, announced, patience })
+        Ok(Self { connection, input, head, framing, announced, patience, is_ahead: false })
+    }
+
+    /// The service answered before it was sent the whole request.
+    pub(super) fn before_the_end_of_the_request(mut self) -> Self {
+        self.is_ahead = true;
+        self
     }
 
     pub(super) async fn forward(
@@ -62,7 +70,8 @@ impl Answered {
             (_, Some(length)) => BodySize::Known(length),
             (_, None) => BodySize::Unknown,
         };
-        let mut fields = headers::answer_fields(&self.head.fields, &exchange.response_headers);
+        let set = std::mem::take(&mut exchange.response_headers);
+        let mut fields = headers::answer_fields(&self.head.fields, &set);
         let mut encoder = None;
         if let Some(rule) = route.compression.as_ref().filter(|_| size != BodySize::None) {
             (fields, encoder) = rule.prepare(&exchange.request, self.head.status, fields, self.announced);
@@ -102,8 +111,10 @@ impl Answered {
             exchange.body(encoder.finish().map_err(spoilt)?).await?;
         }
         exchange.downstream.finish().await?;
-        // SECURITY: response mix-up. Only a connection with nothing left on it carries another request.
-        let reusable = self.head.keep_alive && self.framing != Framing::Close && self.input.is_empty();
+        // SECURITY: response mix-up, and smuggling: the service would take another's request for the rest of this one's
+        // body. Only a connection with nothing left on it, either way, carries another request.
+        let reusable =
+            self.head.keep_alive && self.framing != Framing::Close && self.input.is_empty() && !self.is_ahead;
         if reusable {
             lease.server.idle.keep(self.connection, pool.settings().raw.idle_connections);
         }

@@ -9,14 +9,16 @@ mod answer;
 pub(crate) mod headers;
 
 use std::{
-    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, StatusCode};
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 use crate::{
     exchange::Exchange,
@@ -29,6 +31,8 @@ use crate::{
 /// Request bodies up to this size are read whole before a server is asked: they can be sent again, and a
 /// slow client holds no connection of a service.
 const BUFFERED_BODY: u64 = 64 * 1024;
+/// How long the answer of a service is waited for that reads no more of a body.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 pub(crate) async fn answer(
     exchange: &mut Exchange<'_>,
@@ -187,22 +191,26 @@ impl Attempt<'_> {
         written.map_err(|_| Failed::after(UpstreamFault::ClosedEarly))?;
 
         let mut input = BytesMut::with_capacity(8 * 1024);
-        let head = if let RequestBody::Streamed(framing) = self.body {
+        let (head, is_sent) = if let RequestBody::Streamed(framing) = self.body {
             self.stream_body(&mut connection, &mut input, exchange, *framing, patience).await?
         } else {
             let wait = timeout(patience, read_head(&mut connection, &mut input));
-            tokio::select! {
+            let head = tokio::select! {
                 biased;
                 head = wait => head.map_err(|_| Failed::after(UpstreamFault::AnswerTimeout))?.map_err(Failed::after)?,
                 () = exchange.downstream.gone() => return Err(Failed::after(ClientFault::Gone)),
-            }
+            };
+            (head, true)
         };
         exchange.record.waited = Some(started.elapsed());
-        answer::Answered::new(connection, input, head, &exchange.request.head.method, patience)
-            .map_err(Failed::after)
+        let answered =
+            answer::Answered::new(connection, input, head, &exchange.request.head.method, patience)
+                .map_err(Failed::after)?;
+        Ok(if is_sent { answered } else { answered.before_the_end_of_the_request() })
     }
 
-    /// Passes the body on while listening for an answer: a service may refuse before it has read all.
+    /// Passes the body on while listening for an answer: a service may refuse before it has read all. Gives the
+    /// answer's head, and whether all of the request was sent.
     async fn stream_body(
         &self,
         connection: &mut Connection,
@@ -210,49 +218,85 @@ impl Attempt<'_> {
         exchange: &mut Exchange<'_>,
         framing: Framing,
         patience: Duration,
-    ) -> Result<ResponseHead, Failed> {
+    ) -> Result<(ResponseHead, bool), Failed> {
         loop {
             let piece = tokio::select! {
                 biased;
                 head = read_head(connection, input) => {
                     // The rest of the request is not wanted; its sender must not reuse the connection.
                     exchange.downstream.close_after();
-                    return head.map_err(Failed::after);
+                    return Ok((head.map_err(Failed::after)?, false));
                 }
                 piece = exchange.downstream.read_body() => piece.map_err(Failed::after)?,
             };
-            let gone = |_: io::Error| Failed::after(UpstreamFault::ClosedEarly);
-            let Some(data) = piece else {
-                if framing == Framing::Chunked {
-                    write(connection, b"0\r\n\r\n", patience).await.map_err(gone)?;
+            let is_last = piece.is_none();
+            let data = match (piece, framing) {
+                (None, Framing::Chunked) => Bytes::from_static(b"0\r\n\r\n"),
+                (None, _) => break,
+                (Some(data), framing) => {
+                    exchange.record.bytes_in += data.len() as u64;
+                    if framing == Framing::Chunked { chunk(&data) } else { data }
                 }
-                break;
             };
-            exchange.record.bytes_in += data.len() as u64;
-            if framing == Framing::Chunked {
-                let mut chunk = Vec::with_capacity(data.len() + 20);
-                chunk.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
-                chunk.extend_from_slice(&data);
-                chunk.extend_from_slice(b"\r\n");
-                write(connection, &chunk, patience).await.map_err(gone)?;
-            } else {
-                write(connection, &data, patience).await.map_err(gone)?;
+            let sending = timeout(patience, send_or_hear(connection, input, &data));
+            match sending.await.unwrap_or_else(|_| Err(UpstreamFault::AnswerTimeout.into())) {
+                Err(fault) => return Err(Failed::after(fault)),
+                Ok(Some(head)) => {
+                    exchange.downstream.close_after();
+                    return Ok((head, false));
+                }
+                Ok(None) if is_last => break,
+                Ok(None) => {}
             }
         }
-        timeout(patience, read_head(connection, input))
+        let head = timeout(patience, read_head(connection, input))
             .await
             .map_err(|_| Failed::after(UpstreamFault::AnswerTimeout))?
-            .map_err(Failed::after)
+            .map_err(Failed::after)?;
+        Ok((head, true))
     }
 }
 
-async fn write(connection: &mut Connection, data: &[u8], patience: Duration) -> io::Result<()> {
-    timeout(patience, connection.send(data)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+fn chunk(data: &[u8]) -> Bytes {
+    let mut chunk = Vec::with_capacity(data.len() + 20);
+    chunk.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+    chunk.extend_from_slice(data);
+    chunk.extend_from_slice(b"\r\n");
+    chunk.into()
+}
+
+/// Sends a piece of a body, unless the service answers meanwhile: who refuses a body need not read it, and may close
+/// the connection right behind the answer.
+async fn send_or_hear(
+    connection: &mut Connection,
+    input: &mut BytesMut,
+    data: &[u8],
+) -> Result<Option<ResponseHead>, Fault> {
+    let (mut reading, mut writing) = tokio::io::split(connection);
+    let sent = tokio::select! {
+        biased;
+        head = read_head(&mut reading, input) => return head.map(Some),
+        sent = async {
+            writing.write_all(data).await?;
+            writing.flush().await
+        } => sent,
+    };
+    match sent {
+        Ok(()) => Ok(None),
+        // Nobody reads any more. What was said before that may still be on its way.
+        Err(_) => match timeout(LAST_WORD, read_head(&mut reading, input)).await {
+            Ok(Ok(head)) => Ok(Some(head)),
+            Ok(Err(_)) | Err(_) => Err(UpstreamFault::ClosedEarly.into()),
+        },
+    }
 }
 
 /// The final answer's head; interim ones (100, 103) are read past. Safe to drop and call again: what was
 /// read stays in `input`.
-async fn read_head(connection: &mut Connection, input: &mut BytesMut) -> Result<ResponseHead, Fault> {
+async fn read_head<R>(connection: &mut R, input: &mut BytesMut) -> Result<ResponseHead, Fault>
+where
+    R: AsyncRead + Unpin,
+{
     loop {
         if let Some((head, taken)) = response::parse(input).map_err(UpstreamFault::BadAnswer)? {
             let _ = input.split_to(taken);
