@@ -192,7 +192,14 @@ impl Pool {
         self.in_flight.fetch_add(1, SeqCst);
         picked.in_flight.fetch_add(1, Relaxed);
         picked.requests.fetch_add(1, Relaxed);
-        Ok(Lease { pool: self.clone(), server: picked.clone() })
+        Ok(Lease { pool: self.clone(), server: picked.clone(), counts: true })
+    }
+
+    fn give_place(&self) {
+        self.in_flight.fetch_sub(1, SeqCst);
+        if self.pending.load(SeqCst) > 0 {
+            self.freed.notify_one();
+        }
     }
 
     /// A request failed at `server`: counts it, and ejects the server when it fails too often and
@@ -246,9 +253,19 @@ impl Drop for Pending<'_> {
 pub(crate) struct Lease {
     pool: Arc<Pool>,
     pub(crate) server: Arc<Server>,
+    /// Whether it still takes a place under the breaker.
+    counts: bool,
 }
 
 impl Lease {
+    /// What began here lasts (a WebSocket): it goes on counting as the server's load, but ten thousand people who
+    /// listen must not keep requests out.
+    pub(crate) fn outlives_the_request(&mut self) {
+        if std::mem::take(&mut self.counts) {
+            self.pool.give_place();
+        }
+    }
+
     /// The server answered with `status`. One that only says 502, 503 or 504 is no better than one that is away.
     pub(crate) fn answered(&self, status: StatusCode) {
         match status {
@@ -264,9 +281,8 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.server.in_flight.fetch_sub(1, Relaxed);
-        self.pool.in_flight.fetch_sub(1, SeqCst);
-        if self.pool.pending.load(SeqCst) > 0 {
-            self.pool.freed.notify_one();
+        if self.counts {
+            self.pool.give_place();
         }
     }
 }
@@ -329,6 +345,18 @@ mod tests {
         assert_eq!(pool.try_lease(None, &[]).err(), Some(UpstreamFault::Overloaded));
         drop(held);
         assert!(pool.try_lease(None, &[]).is_ok());
+    }
+
+    #[test]
+    fn what_lasts_is_load_of_its_server_and_takes_no_place() {
+        let pool = pool(9);
+        let mut held: Vec<Lease> = (0..3).map(|_| pool.try_lease(None, &[]).unwrap()).collect();
+        held.iter_mut().for_each(Lease::outlives_the_request);
+        let load = || pool.servers().iter().map(|server| server.in_flight.load(Relaxed)).sum::<usize>();
+        assert_eq!((pool.load().0, load()), (0, 3));
+        assert!(pool.try_lease(None, &[]).is_ok());
+        drop(held);
+        assert_eq!((pool.load().0, load()), (0, 0));
     }
 
     #[tokio::test]

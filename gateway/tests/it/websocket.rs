@@ -15,12 +15,12 @@ use crate::support::{
     client::{connect, http2, read_answer, status},
 };
 
-const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
+pub(crate) const HANDSHAKE: &str = "GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: chat.v1.json, secret\r\n\r\n";
 
 /// A service that answers `/health` and everything else with 101 and a first frame in one write, then
 /// echoes.
-async fn websocket_service() -> u16 {
+pub(crate) async fn websocket_service() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -67,11 +67,23 @@ async fn head_of(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 async fn converse(mut stream: TcpStream) {
-    let Some(head) = head_of(&mut stream).await else { return };
+    let Some(mut head) = head_of(&mut stream).await else { return };
     if head.starts_with(b"GET /chat/refused") {
         let _ = stream
             .write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\nx-why: token\r\n\r\nno")
             .await;
+        return;
+    }
+    if head.starts_with(b"GET /chat/never") || head.starts_with(b"GET /chat/stalls") {
+        if head.starts_with(b"GET /chat/stalls") {
+            let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 100\r\n\r\nno").await;
+        }
+        // Until the other side has enough.
+        while stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+        return;
+    }
+    if !head.starts_with(b"GET /chat ") {
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
         return;
     }
     let mut answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
@@ -151,7 +163,7 @@ impl OverHttp2 {
 }
 
 /// Reads until what came ends in `end`.
-async fn read_until<S: AsyncReadExt + Unpin>(stream: &mut S, end: &[u8]) -> Vec<u8> {
+pub(crate) async fn read_until<S: AsyncReadExt + Unpin>(stream: &mut S, end: &[u8]) -> Vec<u8> {
     let mut seen = Vec::new();
     let reading = async {
         while !seen.ends_with(end) {
@@ -375,4 +387,69 @@ async fn a_secret_in_the_handshake_is_not_logged() {
     })
     .await;
     assert!(!gateway.access_log().contains("secret") && !gateway.log().contains("secret"));
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_a_handshake_is_waited_for_as_the_route_says() {
+    let port = websocket_service().await;
+    let gateway = Gateway::configured(&format!(
+        "[upstream.chat]\nservers = [\"127.0.0.1:{port}\"]\nretry = {{ attempts = 1 }}\n\
+         [[route]]\npath = \"/chat\"\nupstream = \"chat\"\ntimeout = \"300ms\"\n"
+    ))
+    .await;
+    let mut client = http2(&gateway).await;
+    for path in ["/chat/never", "/chat/stalls"] {
+        let answer = ask(&gateway, HANDSHAKE.replace("/chat ", &format!("{path} "))).await;
+        assert_eq!(status(&answer), 504, "{path}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{path}: {answer}");
+        let (answer, _sending) =
+            client.send_request(extended_connect(&gateway, path, "websocket"), false).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 504, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_a_dying_server_takes_along_goes_to_another_one() {
+    // Healthy, but it closes what it is asked.
+    let dying = crate::support::Service::answering(|_| Vec::new()).await;
+    let port = websocket_service().await;
+    let gateway = Gateway::configured(&format!(
+        "[upstream.chat]\nservers = [{:?}, \"127.0.0.1:{port}\"]\nejection = {{ failures = 0 }}\n\
+         health = {{ interval = \"1h\" }}\n[[route]]\npath = \"/chat\"\nupstream = \"chat\"\n",
+        dying.address()
+    ))
+    .await;
+    gateway.until_server_is(&dying.address(), "up").await;
+    gateway.until_server_is(&format!("127.0.0.1:{port}"), "up").await;
+    let mut client = http2(&gateway).await;
+    for _ in 0..10 {
+        let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+        stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+        read_until(&mut stream, b"\x81\x05hello").await;
+        OverHttp2::open(&gateway, &mut client).await.read_until(b"hello").await;
+    }
+    assert!(!dying.requests().is_empty());
+}
+
+#[tokio::test]
+async fn open_sockets_keep_no_request_out() {
+    let port = websocket_service().await;
+    let gateway = Gateway::configured(&format!(
+        "[upstream.chat]\nservers = [\"127.0.0.1:{port}\"]\nmax_in_flight = 2\nmax_pending = 0\n\
+         [[route]]\npath = \"/chat\"\nupstream = \"chat\"\n"
+    ))
+    .await;
+    let mut client = http2(&gateway).await;
+    let (mut plain, mut framed) = (Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+        stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+        read_until(&mut stream, b"\x81\x05hello").await;
+        plain.push(stream);
+        framed.push(OverHttp2::open(&gateway, &mut client).await);
+    }
+    let request = gateway.client().get(gateway.url("/chat/rooms")).send().await.unwrap();
+    assert_eq!(request.status(), 204);
+    let server = gateway.state().await["upstreams"][0]["servers"][0]["in_flight"].clone();
+    assert_eq!(server, 8, "they are load of their server");
 }

@@ -10,9 +10,12 @@
 mod frames;
 mod pump;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{Method, StatusCode};
 use pingora::server::ShutdownWatch;
 use tokio::{io::AsyncReadExt, time::timeout};
@@ -78,12 +81,14 @@ pub(crate) async fn answer(
     let settings = pool.settings();
     let request_head = headers::upgrade_head(&exchange.request, route);
     let key = settings.hash_on.key(&exchange.request.head.fields, exchange.request.client.address);
+    pool.budget.request(settings.raw.retry.budget_percent);
+    let patience = route.limits.answer_timeout.unwrap_or(settings.raw.answer_timeout.get());
     let mut tried: Vec<Arc<str>> = Vec::new();
     let mut lease = pool.lease(key, &tried).await?;
     let Asked { connection, early, head } = loop {
         exchange.record.attempts += 1;
         exchange.record.server = Some(lease.server.name.clone());
-        let asked = ask(exchange, &lease, &settings, &request_head).await;
+        let asked = ask(exchange, &lease, &settings, &request_head, patience).await;
         let again = match &asked {
             Ok(asked) => {
                 lease.server.succeeded();
@@ -103,12 +108,17 @@ pub(crate) async fn answer(
         match (pool.try_lease(key, &tried), asked) {
             (Ok(next), _) => lease = next,
             (Err(_), Ok(refusal)) => break refusal,
-            (Err(none), Err(_)) => return Err(none.into()),
+            // What the last one said is the better answer.
+            (Err(_), Err(fault)) => return Err(fault.into()),
         }
     };
     if head.status != StatusCode::SWITCHING_PROTOCOLS {
-        return refused(exchange, connection, early, &head).await;
+        let body = timeout(patience, refusal(connection, early, &head)).await;
+        let body = body.unwrap_or(Err(UpstreamFault::AnswerTimeout))?;
+        let fields = headers::answer_fields(&head.fields, &[]);
+        return exchange.respond(head.status, fields, body).await;
     }
+    lease.outlives_the_request();
     if exchange.request.head.extended_connect {
         exchange.start(StatusCode::OK, accepted(&head.fields), BodySize::Unknown)?;
     }
@@ -149,12 +159,12 @@ async fn ask(
     lease: &Lease,
     settings: &PoolSettings,
     request_head: &[u8],
+    patience: Duration,
 ) -> Result<Asked, UpstreamFault> {
     let limit = settings.raw.connect_timeout.get();
     let mut connection = Connection::open(&lease.server.address, &settings.dial, limit).await?;
     let started = Instant::now();
     let mut early = BytesMut::with_capacity(4096);
-    let patience = settings.raw.answer_timeout.get();
     let answered = timeout(patience, handshake(&mut connection, request_head, &mut early)).await;
     let head = answered.unwrap_or(Err(UpstreamFault::AnswerTimeout))?;
     exchange.record.waited = Some(started.elapsed());
@@ -212,13 +222,12 @@ fn accepted(fields: &Fields) -> Fields {
     passed
 }
 
-/// The service said no in plain HTTP: its answer is the answer.
-async fn refused(
-    exchange: &mut Exchange<'_>,
+/// The service said no in plain HTTP: its answer is the answer, of which this is the body.
+async fn refusal(
     mut connection: Connection,
     mut input: BytesMut,
     head: &ResponseHead,
-) -> Result<(), Fault> {
+) -> Result<Bytes, UpstreamFault> {
     let framing = head.framing(&Method::GET).map_err(UpstreamFault::BadAnswer)?;
     let mut decoder = BodyDecoder::new(framing);
     let mut body = BytesMut::new();
@@ -235,6 +244,5 @@ async fn refused(
             },
         }
     }
-    let fields = headers::answer_fields(&head.fields, &exchange.response_headers);
-    exchange.respond(head.status, fields, body.freeze()).await
+    Ok(body.freeze())
 }
