@@ -102,7 +102,9 @@ fn summary(settings: &Settings) -> String {
     line("admin", settings.admin.listen.join(", "));
     line("files", settings.files.root.display().to_string());
     for (name, upstream) in &settings.upstream {
-        line("upstream", format!("{name} → {}", upstream.servers.join(", ")));
+        let is_used = settings.route.iter().any(|route| route.upstream.as_ref() == Some(name));
+        let note = if is_used { "" } else { " (no route leads there)" };
+        line("upstream", format!("{name} → {}{note}", upstream.servers.join(", ")));
     }
     for route in &settings.route {
         let what = match (&route.upstream, &route.redirect) {

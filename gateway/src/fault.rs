@@ -28,6 +28,12 @@ pub(crate) enum ClientFault {
     Gone,
     NoRoute,
     NotAFile,
+    /// A condition of the request (`If-Match`) does not hold.
+    ConditionFailed,
+    /// None of the file is within the range.
+    NoSuchRange {
+        length: u64,
+    },
     MethodNotAllowed {
         allow: String,
     },
@@ -97,6 +103,8 @@ impl Fault {
                 // Nobody reads it; the number is NGINX's, for the log.
                 ClientFault::Gone => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
                 ClientFault::NoRoute | ClientFault::NotAFile => StatusCode::NOT_FOUND,
+                ClientFault::ConditionFailed => StatusCode::PRECONDITION_FAILED,
+                ClientFault::NoSuchRange { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
                 ClientFault::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
                 ClientFault::Unexpected => StatusCode::EXPECTATION_FAILED,
                 ClientFault::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -137,6 +145,10 @@ impl Fault {
                 ClientFault::Gone => "The client closed the connection.".into(),
                 ClientFault::NoRoute => "Nothing is served under this address.".into(),
                 ClientFault::NotAFile => "There is no such page.".into(),
+                ClientFault::ConditionFailed => "The file is another one than the request is about.".into(),
+                ClientFault::NoSuchRange { length } => {
+                    format!("The file has {length} bytes, and none of these.")
+                }
                 ClientFault::MethodNotAllowed { allow } => format!("Allowed here: {allow}."),
                 ClientFault::BadUpgrade(what) => format!("The WebSocket handshake was refused: {what}."),
                 ClientFault::Unexpected => "Only `Expect: 100-continue` is understood.".into(),
@@ -185,6 +197,8 @@ impl Fault {
                 ClientFault::Gone => "client-gone",
                 ClientFault::NoRoute => "no-route",
                 ClientFault::NotAFile => "not-found",
+                ClientFault::ConditionFailed => "condition-failed",
+                ClientFault::NoSuchRange { .. } => "range-not-satisfiable",
                 ClientFault::MethodNotAllowed { .. } => "method-not-allowed",
                 ClientFault::BadUpgrade(_) => "bad-upgrade",
                 ClientFault::Unexpected => "expectation-failed",

@@ -5,7 +5,11 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -44,6 +48,10 @@ pub(crate) struct Gateway {
     pub(crate) admin_token: String,
     source: Source,
     environment: BTreeMap<String, String>,
+    /// Settings come from a file: one that is gone is a mistake, and not the wish for the defaults.
+    reads_file: AtomicBool,
+    /// Another process has taken the sockets over.
+    pub(crate) is_replaced: AtomicBool,
     last_reload_error: Mutex<Option<ReloadError>>,
     /// One reload at a time: a saved file and a SIGHUP often come together.
     reloading: Mutex<()>,
@@ -74,7 +82,9 @@ pub(crate) struct Parts {
 
 impl Gateway {
     pub(crate) fn new(parts: Parts) -> Self {
+        let reads_file = parts.source.file.as_deref().is_some_and(std::path::Path::exists);
         Self {
+            reads_file: AtomicBool::new(reads_file),
             snapshot: ArcSwap::from_pointee(parts.snapshot),
             registry: parts.registry,
             site: parts.site,
@@ -89,6 +99,7 @@ impl Gateway {
             admin_token: parts.admin_token,
             source: parts.source,
             environment: parts.environment,
+            is_replaced: AtomicBool::new(false),
             last_reload_error: Mutex::default(),
             reloading: Mutex::default(),
             news: watch::Sender::new(0),
@@ -101,6 +112,17 @@ impl Gateway {
 
     pub(crate) fn last_reload_error(&self) -> Option<ReloadError> {
         self.last_reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where a process that was started with `--upgrade` waits for the sockets.
+    pub(crate) fn upgrade_socket(&self) -> PathBuf {
+        self.data.join("upgrade.sock")
+    }
+
+    /// How long requests in flight may take to finish.
+    pub(crate) fn grace(&self) -> Duration {
+        let shutdown = self.snapshot().settings.shutdown.clone();
+        if self.is_replaced.load(Relaxed) { shutdown.upgrade_grace.get() } else { shutdown.grace.get() }
     }
 
     /// The file that reloads read, where there is one.
@@ -131,15 +153,27 @@ impl Gateway {
     }
 
     fn try_reload(&self) -> Result<(), ConfigErrors> {
-        let Loaded { settings, origin } = read(&self.source, &self.environment)?;
-        let checked = snapshot::check(settings.clone())?;
+        let is_there = self.config_file().is_some_and(std::path::Path::exists);
+        let reads_file = self.reads_file.fetch_or(is_there, Relaxed) || is_there;
+        // An editor that replaces the file leaves none for a moment; routes must not fall to the defaults then.
+        let source = Source { required: self.source.required || reads_file, ..self.source.clone() };
+        let Loaded { settings, origin } = read(&source, &self.environment)?;
+        let mut checked = snapshot::check(settings)?;
+        let waiting = checked.settings.keep_what_was_read_at_the_start(&self.snapshot().settings);
+        if !waiting.is_empty() {
+            tracing::warn!(
+                keys = waiting.join(", "),
+                "changed, but in force only after a restart or an upgrade"
+            );
+        }
+        let settings = &checked.settings;
         // Certificates are last of what can fail, and swap as a whole.
         self.certificates.reload(&settings.tls, &self.data)?;
         self.site.configure(settings.files.clone());
         self.site.refresh();
         self.observe.configure_log(&settings.log);
         let version = self.snapshot().version + 1;
-        let snapshot = Snapshot::build(checked, origin, version, &self.registry);
+        let snapshot = Snapshot { waiting, ..Snapshot::build(checked, origin, version, &self.registry) };
         self.snapshot.store(Arc::new(snapshot));
         Ok(())
     }

@@ -86,6 +86,8 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
     std::fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
     if !upgrade {
         listen::can_be_bound(&settings)?;
+        // Left by a successor that was killed while it waited; most often there is none.
+        let _ = std::fs::remove_file(data.join("upgrade.sock"));
     }
     let certificates = Certificates::load(&settings.tls, &data)?;
     tls::share_authority(&data, &platform.authority).context("sharing the authority's certificate")?;
@@ -110,9 +112,9 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
     }));
 
     let conf = ServerConf {
-        upgrade_sock: data.join("upgrade.sock").display().to_string(),
-        // Our own drain ends the process earlier; this is the ceiling.
-        grace_period_seconds: Some(settings.shutdown.grace.get().as_secs() + 2),
+        upgrade_sock: gateway.upgrade_socket().display().to_string(),
+        // Our own drain ends the process, by settings that a reload may change.
+        grace_period_seconds: Some(GRACE_CEILING_S),
         graceful_shutdown_timeout_seconds: Some(1),
         // A connection stays on its thread: what became ready together is answered together.
         work_stealing: false,
@@ -144,9 +146,12 @@ pub fn run(source: Source, environment: BTreeMap<String, String>, upgrade: bool)
             server.add_service(listen::service(&gateway, door, addresses, threads));
         }
     }
-    server.run(RunArgs { shutdown_signal: Box::new(Signals) });
+    server.run(RunArgs { shutdown_signal: Box::new(Signals(gateway)) });
     Ok(())
 }
+
+/// After which Pingora ends a process by itself.
+const GRACE_CEILING_S: u64 = 86_400;
 
 /// Every connection is a file; the soft limit that shells set is made for programs with a handful.
 fn raise_file_limit() {

@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) loaded_at: Timestamp,
     /// Files and variables it was read from.
     pub(crate) origin: String,
+    /// Keys that were changed and wait for a restart.
+    pub(crate) waiting: Vec<&'static str>,
     pub(crate) routes: Table,
     pub(crate) pools: BTreeMap<String, Arc<Pool>>,
     pub(crate) head_limits: HeadLimits,
@@ -37,7 +39,7 @@ pub(crate) struct Snapshot {
 
 /// Settings that were checked and can be put in force.
 pub(crate) struct Checked {
-    settings: Settings,
+    pub(crate) settings: Settings,
     pools: BTreeMap<String, PoolSettings>,
 }
 
@@ -70,6 +72,7 @@ impl Snapshot {
             version,
             loaded_at: Timestamp::now(),
             origin,
+            waiting: Vec::new(),
             routes: Table::new(check::routes(&settings, &pools, &mut none)),
             head_limits: HeadLimits {
                 bytes: limits.head.as_usize(),

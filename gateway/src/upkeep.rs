@@ -24,6 +24,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 /// How often the keys of session tickets are looked at; the first use of a new one is later than that.
 const TICKETS: Duration = Duration::from_secs(60);
+/// The walk through the frontend takes one part in so many of one processor.
+const WALK_SHARE: u32 = 50;
+/// A changed file is taken when it stayed the same for so long, or after so many looks at the latest.
+const SETTLING: Duration = Duration::from_millis(200);
+const SETTLING_MAX: usize = 50;
 /// How often the self-signed certificate is looked at for renewal.
 const RENEWAL: Duration = Duration::from_secs(3600);
 
@@ -44,8 +49,7 @@ impl BackgroundService for Upkeep {
         tasks.spawn(hangup(self.0.clone(), stop.clone()));
         // Health checks go on while requests in flight finish: they may need another server yet.
         let _ = shutdown.wait_for(|down| *down).await;
-        let grace = self.0.snapshot().settings.shutdown.grace.get();
-        tokio::time::sleep(grace).await;
+        tokio::time::sleep(self.0.grace()).await;
         stop.cancel();
         while tasks.join_next().await.is_some() {}
     }
@@ -128,41 +132,58 @@ async fn files(gateway: Arc<Gateway>, stop: CancellationToken) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut seen = stamps(&gateway);
     let mut looked_for_renewal = tokio::time::Instant::now();
+    let mut next_walk = looked_for_renewal;
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             () = stop.cancelled() => return,
         }
         let own = gateway.clone();
-        let Ok(now) = tokio::task::spawn_blocking(move || {
-            own.site.refresh();
-            stamps(&own)
-        })
-        .await
-        else {
-            continue;
-        };
+        let walks = tokio::time::Instant::now() >= next_walk;
+        let look = move || (walks.then(|| own.site.refresh()), stamps(&own));
+        let Ok((walked, now)) = tokio::task::spawn_blocking(look).await else { continue };
+        if let Some(took) = walked {
+            // Tens of thousands of files are looked at less often, so that looking stays cheap.
+            next_walk = tokio::time::Instant::now() + took * WALK_SHARE;
+        }
         let due = looked_for_renewal.elapsed() > RENEWAL
             && gateway.snapshot().settings.tls.mode == TlsMode::SelfSigned;
         if due {
             looked_for_renewal = tokio::time::Instant::now();
         }
         if now != seen || due {
-            seen = now;
+            seen = settled(&gateway, now).await;
             reload(&gateway).await;
         }
     }
 }
 
-/// Times of the files whose change means a reload.
-fn stamps(gateway: &Gateway) -> BTreeMap<PathBuf, Option<SystemTime>> {
+/// Waits until nobody writes any more: half a file may be a good one, with half of the routes.
+async fn settled(gateway: &Arc<Gateway>, mut last: Stamps) -> Stamps {
+    for _ in 0..SETTLING_MAX {
+        tokio::time::sleep(SETTLING).await;
+        let now = stamps(gateway);
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+    last
+}
+
+/// What tells that a file was written: its length beside its time, which may be coarse.
+type Stamps = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
+
+/// Of the files whose change means a reload.
+fn stamps(gateway: &Gateway) -> Stamps {
     let snapshot = gateway.snapshot();
     let tls = &snapshot.settings.tls;
     let pairs = tls.certificate.iter().flat_map(|pair| [pair.chain.as_path(), pair.key.as_path()]);
     let watched: Vec<&Path> =
         gateway.config_file().into_iter().chain(pairs).chain(tls.client_authorities.as_deref()).collect();
-    watched
-        .into_iter()
-        .map(|path| (path.to_owned(), std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()))
-        .collect()
+    let stamp = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    watched.into_iter().map(|path| (path.to_owned(), stamp(path))).collect()
 }

@@ -103,9 +103,10 @@ async fn reload(gateway: &std::sync::Arc<Gateway>, exchange: &mut Exchange<'_>) 
     let own = gateway.clone();
     let done = tokio::task::spawn_blocking(move || own.reload()).await;
     let done = done.map_err(|error| OwnFault::File(error.to_string()))?;
-    let version = gateway.snapshot().version;
+    let snapshot = gateway.snapshot();
+    let version = snapshot.version;
     let (status, answer) = match done {
-        Ok(()) => (StatusCode::OK, json!({"version": version})),
+        Ok(()) => (StatusCode::OK, json!({"version": version, "waiting": snapshot.waiting})),
         Err(errors) => {
             (StatusCode::UNPROCESSABLE_ENTITY, json!({"version": version, "error": errors.to_string()}))
         }

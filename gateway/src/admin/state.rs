@@ -33,6 +33,8 @@ struct Config {
     version: u64,
     loaded_at: String,
     source: String,
+    /// Keys whose change is in force only after a restart or an upgrade.
+    waiting: Vec<&'static str>,
     last_error: Option<ReloadError>,
 }
 
@@ -105,6 +107,7 @@ fn with(gateway: &Gateway, history: Option<Vec<Point>>) -> State {
             version: snapshot.version,
             loaded_at: iso(snapshot.loaded_at),
             source: snapshot.origin.clone(),
+            waiting: snapshot.waiting.clone(),
             last_error: gateway.last_reload_error(),
         },
         certificate: Facts::clone(&gateway.certificates.facts()),

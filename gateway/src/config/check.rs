@@ -9,10 +9,10 @@ use std::{
 };
 
 use http::{HeaderName, Method, StatusCode};
-use irongate_shared::config::{ConfigError, ConfigErrors, Network};
+use irongate_shared::config::{ConfigError, ConfigErrors, Network, Period};
 use rustls::pki_types::ServerName;
 
-use super::{AcmeChallenge, Cors, RateBy, Settings, TlsMode};
+use super::{AcmeChallenge, Cors, RateBy, Settings, TlsMode, words};
 use crate::{
     guard::{addresses::AddressRule, cors::CorsPolicy, rate::RateLimit},
     lane::compress::Rule,
@@ -21,6 +21,8 @@ use crate::{
 };
 
 const TUNNEL_IDLE: Duration = Duration::from_secs(2 * 3600);
+/// A shorter limit would refuse what is well.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Mistakes found so far.
 #[derive(Default)]
@@ -38,6 +40,35 @@ impl Mistakes {
     /// Keeps `result`'s value, or its error as a mistake at `place`.
     fn take<T>(&mut self, place: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|problem| self.add(place, problem)).ok()
+    }
+
+    /// Notes what is wrong with one of the words, and says whether it is right.
+    fn word(&mut self, place: &str, checked: Result<(), words::Wrong>) -> bool {
+        if let Err((problem, hint)) = checked {
+            self.hint(place, problem, hint);
+            return false;
+        }
+        true
+    }
+
+    /// A time that ends what takes longer.
+    fn limit(&mut self, place: impl Into<String>, period: Period) {
+        if period.get() < SHORTEST {
+            self.add(place, format!("`{period}` is too short to be meant"));
+        }
+    }
+
+    fn at_least_one(&mut self, place: impl Into<String>, number: usize) {
+        if number == 0 {
+            self.add(place, "is at least 1");
+        }
+    }
+
+    /// Saving up is for what is counted.
+    fn burst(&mut self, place: &str, rate: u32, burst: u32) {
+        if burst > 0 && rate == 0 {
+            self.hint(place, "`burst` limits nothing without `rate`", "write `rate` beside it");
+        }
     }
 
     pub(crate) fn into_result(self) -> Result<(), ConfigErrors> {
@@ -88,12 +119,68 @@ pub(crate) fn listeners(settings: &Settings, mistakes: &mut Mistakes) {
     if settings.limits.target.get() > settings.limits.head.get() {
         mistakes.add("limits.target", "is larger than `limits.head`, which holds it");
     }
+    limits(&settings.limits, mistakes);
+    for media_type in &settings.compression.types {
+        let is_one = media_type.split_once('/').is_some_and(|(kind, rest)| {
+            !kind.is_empty() && !rest.is_empty() && !media_type.contains(['*', ';', ' '])
+        });
+        if !is_one {
+            mistakes.hint(
+                "compression.types",
+                format!("`{media_type}` is no media type"),
+                "write each as \"text/html\", without a star or parameters",
+            );
+        }
+    }
+}
+
+fn limits(limits: &super::Limits, mistakes: &mut Mistakes) {
+    for (key, period) in [
+        ("head_timeout", limits.head_timeout),
+        ("body_timeout", limits.body_timeout),
+        ("write_timeout", limits.write_timeout),
+        ("idle_timeout", limits.idle_timeout),
+    ] {
+        mistakes.limit(format!("limits.{key}"), period);
+    }
+    for (key, number) in [
+        ("fields", limits.fields),
+        ("connections", limits.connections),
+        ("connections_per_address", limits.connections_per_address),
+        ("handshakes_per_address", limits.handshakes_per_address as usize),
+        ("requests_per_connection", limits.requests_per_connection as usize),
+        ("streams", limits.streams as usize),
+        ("control_frames", limits.control_frames as usize),
+    ] {
+        mistakes.at_least_one(format!("limits.{key}"), number);
+    }
+    mistakes.burst("[limits]", limits.rate, limits.burst);
 }
 
 pub(crate) fn tls(settings: &Settings, mistakes: &mut Mistakes) {
     let tls = &settings.tls;
     if tls.mode != TlsMode::Acme {
+        let is_name = |host: &&String| {
+            host.parse::<IpAddr>().is_ok() || words::host(host).is_ok() && !host.starts_with('[')
+        };
+        for host in tls.hosts.iter().filter(|host| !is_name(host)) {
+            mistakes.hint(
+                "tls.hosts",
+                format!("`{host}` is neither a name nor an address"),
+                "write \"app.example\" or \"10.0.0.1\"",
+            );
+        }
         return;
+    }
+    if !tls.acme.directory.starts_with("https://") {
+        mistakes.hint(
+            "[tls.acme] directory",
+            format!("`{}` is no URL of a directory", tls.acme.directory),
+            "write \"https://acme-v02.api.letsencrypt.org/directory\"",
+        );
+    }
+    if tls.acme.contact.as_ref().is_some_and(|contact| !contact.contains('@') || contact.contains(':')) {
+        mistakes.hint("[tls.acme] contact", "is no e-mail address", "write \"ops@app.example\"");
     }
     if !tls.acme.agree_to_terms {
         mistakes.hint(
@@ -106,8 +193,7 @@ pub(crate) fn tls(settings: &Settings, mistakes: &mut Mistakes) {
         mistakes.add("tls.hosts", "names no host to ask a certificate for");
     }
     for host in &tls.hosts {
-        let is_public_name =
-            host.contains('.') && host.parse::<std::net::IpAddr>().is_err() && !host.contains('*');
+        let is_public_name = host.contains('.') && host.parse::<IpAddr>().is_err() && !host.contains('*');
         if !is_public_name {
             mistakes.hint(
                 "tls.hosts",
@@ -145,18 +231,15 @@ pub(crate) fn upstreams(settings: &Settings, mistakes: &mut Mistakes) -> BTreeMa
             ("answer_timeout", raw.answer_timeout),
             ("resolve_every", raw.resolve_every),
         ] {
-            if period.get() < Duration::from_millis(10) {
-                mistakes.add(format!("{place} {key}"), format!("`{period}` is too short to be meant"));
-            }
+            mistakes.limit(format!("{place} {key}"), period);
         }
         for (key, number) in [
-            ("health.rise", raw.health.rise),
-            ("health.fall", raw.health.fall),
-            ("retry.attempts", raw.retry.attempts),
+            ("health.rise", raw.health.rise as usize),
+            ("health.fall", raw.health.fall as usize),
+            ("retry.attempts", raw.retry.attempts as usize),
+            ("max_in_flight", raw.max_in_flight),
         ] {
-            if number == 0 {
-                mistakes.add(format!("{place} {key}"), "is at least 1");
-            }
+            mistakes.at_least_one(format!("{place} {key}"), number);
         }
         if raw.ejection.max_percent > 100 || raw.retry.budget_percent > 100 {
             mistakes.add(&place, "a share is at most 100 percent");
@@ -198,6 +281,7 @@ fn resolver(raw: &super::Resolver, mistakes: &mut Mistakes) -> Resolver {
             mistakes.take("resolver.servers", address)
         })
         .collect();
+    mistakes.limit("resolver.timeout", raw.timeout);
     if servers.is_empty() {
         return Resolver::System;
     }
@@ -227,7 +311,7 @@ pub(crate) fn routes(
         settings.route.iter().filter_map(|raw| route(settings, raw, pools, mistakes)).collect();
     for (at, one) in routes.iter().enumerate() {
         let twin = routes.iter().skip(at + 1).find(|other| {
-            other.prefix == one.prefix
+            other.prefix.trim_end_matches('/') == one.prefix.trim_end_matches('/')
                 && other.hosts == one.hosts
                 && other.methods == one.methods
                 && other.headers == one.headers
@@ -254,6 +338,16 @@ fn route(
     if !good_path {
         mistakes.add(&place, "a path begins with / and holds neither escapes nor dot segments");
     }
+    reserved(settings, &raw.path, &place, mistakes);
+    for host in &raw.host {
+        mistakes.word(&place, words::host(host));
+    }
+    for (key, period) in [("timeout", raw.timeout), ("tunnel_idle", raw.tunnel_idle)] {
+        if let Some(period) = period {
+            mistakes.limit(format!("{place} {key}"), period);
+        }
+    }
+    mistakes.burst(&place, raw.rate.unwrap_or(0), raw.burst.unwrap_or(0));
     let action = action(settings, raw, pools, &place, mistakes);
     let methods = raw
         .methods
@@ -273,19 +367,15 @@ fn route(
             Some((name.clone(), (value != "*").then(|| value.clone())))
         })
         .collect();
-    let response_headers = raw
-        .response_headers
-        .iter()
-        .filter_map(|(name, value)| {
-            header_name(name, &place, mistakes)?;
-            if value.bytes().all(crate::wire::is_value_byte) {
-                Some((name.to_ascii_lowercase(), value.clone()))
-            } else {
-                mistakes.add(&place, format!("the value of `{name}` holds a control character"));
-                None
-            }
-        })
-        .collect();
+    let mut set = |wanted: &BTreeMap<String, String>, check: fn(&str, &str) -> Result<(), words::Wrong>| {
+        let good = wanted.iter().filter(|(name, value)| mistakes.word(&place, check(name, value)));
+        good.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect::<Vec<_>>()
+    };
+    let response_headers = set(&raw.response_headers, words::answer_field);
+    let request_headers = set(&raw.request_headers, words::request_field);
+    if !request_headers.is_empty() && raw.upstream.is_none() {
+        mistakes.add(&place, "`request_headers` needs an `upstream` to send the request to");
+    }
     if raw.rate_by == RateBy::User && raw.auth.is_none() {
         mistakes.hint(&place, "counts requests by user, but asks for no token", "add `auth = \"required\"`");
     }
@@ -312,8 +402,23 @@ fn route(
             even_private: raw.compress == Some(true),
         }),
         cors: raw.cors.as_ref().and_then(|cors| cors_policy(cors, &place, mistakes)),
+        request_headers,
         response_headers,
     })
+}
+
+/// What the gateway answers itself, before it looks for a route.
+fn reserved(settings: &Settings, path: &str, place: &str, mistakes: &mut Mistakes) {
+    if crate::admin::health::is_for(path) {
+        mistakes.add(place, "is never reached: the gateway's own health is there");
+    }
+    if settings.admin.main_port && crate::admin::is_for(path) {
+        mistakes.hint(
+            place,
+            "is never reached: the dashboard is there",
+            "write `main_port = false` in [admin], and the dashboard is on its own listener alone",
+        );
+    }
 }
 
 /// Who may use the route.
@@ -347,9 +452,8 @@ fn action(
     if let Some(rewrite) = &raw.rewrite {
         if raw.upstream.is_none() {
             mistakes.add(place, "`rewrite` needs an `upstream` to send the request to");
-        } else if !rewrite.starts_with('/') {
-            mistakes.add(place, "`rewrite` begins with /");
         }
+        mistakes.word(place, words::rewrite(rewrite));
     }
     match (&raw.upstream, raw.files, &raw.redirect) {
         (Some(name), false, None) => match pools.get(name) {
@@ -366,6 +470,7 @@ fn action(
         },
         (None, true, None) => Some(Action::Files),
         (None, false, Some(to)) => {
+            mistakes.word(place, words::redirect(to));
             let status = raw.redirect_status.unwrap_or(308);
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
                 mistakes.add(place, format!("{status} is no redirect: 301, 302, 303, 307 or 308"));
@@ -429,6 +534,14 @@ fn cors_policy(raw: &Cors, place: &str, mistakes: &mut Mistakes) -> Option<CorsP
                 format!("`{origin}` is no origin"),
                 "write \"https://app.example\", without a path",
             );
+        }
+    }
+    let words = [("methods", &raw.methods), ("headers", &raw.headers), ("expose", &raw.expose)];
+    for (key, list) in words {
+        for word in list {
+            if word.is_empty() || !word.bytes().all(crate::wire::is_token_byte) {
+                mistakes.add(place, format!("`{word}` in `cors.{key}` is no name"));
+            }
         }
     }
     Some(CorsPolicy {

@@ -5,6 +5,7 @@
 //! these comments. What the shipped file says is what an absent file means.
 
 pub(crate) mod check;
+pub(crate) mod words;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -64,6 +65,29 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Puts back what a running gateway cannot change, and names what was changed of it. Else a redirect would lead to
+    /// a port on which nobody listens yet.
+    pub(crate) fn keep_what_was_read_at_the_start(&mut self, in_force: &Self) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        // The port that redirects name belongs to no socket of ours.
+        let listen = Listen { redirect_port: self.listen.redirect_port, ..in_force.listen.clone() };
+        if self.listen != listen {
+            self.listen = listen;
+            changed.push("listen");
+        }
+        if self.admin.listen != in_force.admin.listen {
+            self.admin.listen.clone_from(&in_force.admin.listen);
+            changed.push("admin.listen");
+        }
+        if self.tls.ticket_keys != in_force.tls.ticket_keys {
+            self.tls.ticket_keys.clone_from(&in_force.tls.ticket_keys);
+            changed.push("tls.ticket_keys");
+        }
+        changed
+    }
+}
+
 /// Where the gateway takes connections. A change needs a restart (or an upgrade, which drops none).
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,11 +127,14 @@ pub struct Admin {
     /// Address of the dashboard, its API and `/metrics`; keep it on loopback.
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Vec<String>,
+    /// Whether the dashboard is at `/admin` of the other listeners too, for the role admin. `false` leaves that path to
+    /// your routes.
+    pub main_port: bool,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { listen: vec!["127.0.0.1:9901".into()] }
+        Self { listen: vec!["127.0.0.1:9901".into()], main_port: true }
     }
 }
 
@@ -261,7 +288,7 @@ pub struct ClientAddress {
     pub deny: Vec<String>,
 }
 
-/// What one client may ask of the gateway before it is refused.
+/// What one client may ask of the gateway before it is refused. The addresses of one IPv6 network (`/64`) count as one.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -401,11 +428,14 @@ pub struct Log {
 pub struct Shutdown {
     /// How long requests in flight may take to finish after SIGTERM; WebSockets are closed with 1012.
     pub grace: Period,
+    /// The same after SIGQUIT, when another process has taken the sockets over: nobody waits for this one to end, so long
+    /// downloads need not be cut. SIGTERM still ends it after `grace`.
+    pub upgrade_grace: Period,
 }
 
 impl Default for Shutdown {
     fn default() -> Self {
-        Self { grace: Period::from_secs(8) }
+        Self { grace: Period::from_secs(8), upgrade_grace: Period::from_secs(600) }
     }
 }
 
@@ -469,7 +499,7 @@ pub struct Upstream {
     /// Idle connections kept per server, and for how long (shorter than the service's own keep-alive).
     pub idle_connections: usize,
     pub idle_timeout: Period,
-    /// Requests in flight before more have to wait (circuit breaker).
+    /// Requests in flight before more have to wait (circuit breaker); WebSockets that are open do not count.
     pub max_in_flight: usize,
     /// Requests that may wait for others to finish, and for how long; more, or longer, is refused with 503.
     pub max_pending: usize,
@@ -617,7 +647,11 @@ pub struct Route {
     pub compress: Option<bool>,
     /// Other origins whose pages may call this route.
     pub cors: Option<Cors>,
-    /// Fields set on answers.
+    /// Fields set on requests to the service, in place of the client's own: `{client}`, `{host}` and `{scheme}` stand for
+    /// the client's address and what it asked for; an empty text takes a field away. `host` is whom the service is asked
+    /// for, where that is not whom the client asked for.
+    pub request_headers: BTreeMap<String, String>,
+    /// Fields set on answers, in place of the service's own; an empty text takes a field away.
     pub response_headers: BTreeMap<String, String>,
 }
 

@@ -52,6 +52,7 @@ fn client(
         scheme: own_scheme,
         forwarded_for: None,
         host: head.host().trim_end_matches('.').to_owned(),
+        authority: None,
     };
     if !believes {
         return client;
@@ -78,6 +79,7 @@ fn client(
     }
     if let Some(host) = head.fields.text("x-forwarded-host").and_then(|host| valid_authority(host).ok()) {
         client.host = crate::wire::request::split_port(&host).0.to_owned();
+        client.authority = Some(host);
     }
     client
 }

@@ -19,6 +19,7 @@ use crate::{
     fault::{ClientFault, Fault},
     gateway::Gateway,
     guard::{
+        addresses::counted,
         cors::Cors,
         rate::{Caller, Verdict},
     },
@@ -116,7 +117,7 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
         return Err(ClientFault::AddressDenied.into());
     }
     rate(context, exchange, None, snapshot.rate, RateBy::Address)?;
-    if admin::is_for(&exchange.request.path) {
+    if snapshot.settings.admin.main_port && admin::is_for(&exchange.request.path) {
         return admin::answer(context, exchange).await;
     }
     let route = match snapshot.routes.find(&exchange.request) {
@@ -217,7 +218,7 @@ fn rate(
     let Some(limit) = limit else { return Ok(()) };
     let caller = match (&exchange.request.subject, by) {
         (Some(subject), RateBy::User) => Caller::User(subject.id.as_str().into()),
-        _ => Caller::Address(exchange.request.client.address),
+        _ => Caller::Address(counted(exchange.request.client.address)),
     };
     let key = (route.map(|route| route.name.clone()), caller);
     let Verdict { allowed, limit, remaining, reset } =

@@ -148,10 +148,7 @@ impl Http1 {
                     return Ok(Some(data));
                 }
                 Decoded::More => {
-                    if self.awaits_continue {
-                        self.awaits_continue = false;
-                        self.write_raw(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
-                    }
+                    self.invite_body().await?;
                     let patience = self.pace.patience(self.deadlines.body_read);
                     match within(patience, self.fill()).await {
                         Err(_) => return Err(ClientFault::SlowBody.into()),
@@ -164,6 +161,14 @@ impl Http1 {
                 }
             }
         }
+    }
+
+    /// Tells a client that waits to hear it (`Expect: 100-continue`) to send the body.
+    pub(crate) async fn invite_body(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.awaits_continue) {
+            self.write_raw(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn head_written(&self) -> bool {
@@ -423,5 +428,41 @@ impl Http1 {
     /// Gives up the connection to a tunnel, with what was read beyond the head.
     pub(crate) fn socket_mut(&mut self) -> (&mut Socket, &mut BytesMut) {
         (&mut self.socket, &mut self.input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client reads of an answer of `announced` bytes for which `pieces` were given, and whether the connection
+    /// stays open.
+    async fn read(announced: u64, pieces: &[&[u8]]) -> (String, bool) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let deadlines = Deadlines { body_read: Duration::from_secs(20), write: Duration::from_secs(20) };
+        let mut http1 = Http1::new(Socket::plain(Box::new(server.into())), deadlines);
+        http1.write_head(StatusCode::OK, &Fields::default(), BodySize::Known(announced));
+        for piece in pieces {
+            http1.write_body(piece).await.unwrap();
+        }
+        http1.finish().await.unwrap();
+        let stays = http1.ready_for_next().await;
+        drop(http1);
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (body.to_owned(), stays)
+    }
+
+    #[tokio::test]
+    async fn surplus_body_bytes_are_not_sent_and_missing_ones_end_the_connection() {
+        assert_eq!(read(3, &[b"abc"]).await, ("abc".to_owned(), true));
+        assert_eq!(read(3, &[b"abcHTTP/1.1 200 OK\r\n"]).await, ("abc".to_owned(), true));
+        assert_eq!(read(3, &[b"ab", b"cd", b"ef"]).await, ("abc".to_owned(), true));
+        let long = "x".repeat(100_000);
+        assert_eq!(read(70_000, &[long.as_bytes()]).await, ("x".repeat(70_000), true));
+        assert!(!read(5, &[b"abc"]).await.1, "an answer that is too short must look cut");
     }
 }

@@ -24,7 +24,7 @@ use pingora::protocols::{Stream, http::ServerSession};
 
 use crate::{
     fault::{ClientFault, Fault},
-    wire::{Fields, ReadyFields, RequestHead, body::BadBody},
+    wire::{Fields, ReadyFields, RequestHead, body::BadBody, list, weighted},
 };
 
 /// What is true for every request of one connection.
@@ -59,7 +59,10 @@ pub(crate) struct Client {
     pub(crate) scheme: &'static str,
     /// `X-Forwarded-For` of trusted proxies, to be carried on.
     pub(crate) forwarded_for: Option<String>,
+    /// The host that was asked for, for routes to go by.
     pub(crate) host: String,
+    /// The same with its port, where a proxy in between asked for another one.
+    pub(crate) authority: Option<String>,
 }
 
 /// A request on its way through the rooms.
@@ -94,6 +97,11 @@ impl Request {
         self.head.path()
     }
 
+    /// Host and port that the client asked for.
+    pub(crate) fn authority(&self) -> &str {
+        self.client.authority.as_deref().unwrap_or(&self.head.authority)
+    }
+
     /// The client's address as text.
     pub(crate) fn client_text(&self) -> Cow<'_, str> {
         if self.client.address == self.connection.peer.ip().to_canonical() {
@@ -107,10 +115,22 @@ impl Request {
         self.head.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// Whether a person looks at the answer: a browser's navigation.
+    /// Whether a person looks at the answer, as with a browser's navigation: pages are asked for by name, and liked no
+    /// less than documents for programs.
     pub(crate) fn wants_html(&self) -> bool {
-        self.head.fields.text("accept").is_some_and(|accept| accept.contains("text/html"))
+        wants_html(&self.head.fields)
     }
+}
+
+fn wants_html(fields: &Fields) -> bool {
+    let weight = |kind: &str| {
+        let mut asked = fields.all("accept").flat_map(list).filter_map(weighted);
+        asked.find(|(name, _)| name.eq_ignore_ascii_case(kind.as_bytes())).map(|(_, weight)| weight)
+    };
+    let rivals = ["application/problem+json", "application/json"];
+    weight("text/html").is_some_and(|html| {
+        html > 0 && rivals.iter().all(|kind| weight(kind).is_none_or(|other| other <= html))
+    })
 }
 
 /// What the access log and the metrics are told about one exchange.
@@ -149,7 +169,7 @@ pub(crate) struct Exchange<'c> {
     pub(crate) record: Record,
     /// Fields that guards want on the answer, whoever gives it (CORS, rate limits).
     pub(crate) added: Fields,
-    /// What the route sets on answers.
+    /// What the route sets on answers; refusals of the gateway go without.
     pub(crate) response_headers: Vec<(String, String)>,
 }
 
@@ -288,6 +308,14 @@ impl Downstream<'_> {
         }
     }
 
+    /// Tells a client that waits to hear it to send the body.
+    pub(crate) async fn invite_body(&mut self) -> Result<(), Fault> {
+        match self {
+            Downstream::Http1(h1) => h1.invite_body().await,
+            Downstream::Http2(_) => Ok(()),
+        }
+    }
+
     /// Lends the connection to Pingora as a session at the start of this very request. What comes with it says later
     /// what was wrong with the body, if anything.
     pub(crate) fn take_session(
@@ -332,6 +360,9 @@ impl Exchange<'_> {
         mut fields: Fields,
         size: BodySize,
     ) -> Result<(), Fault> {
+        if !self.response_headers.is_empty() {
+            fields = fields.with(&self.response_headers);
+        }
         self.complete(status, &mut fields);
         self.downstream.write_head(status, fields, size)
     }
@@ -343,6 +374,9 @@ impl Exchange<'_> {
         ready: &ReadyFields,
         size: BodySize,
     ) -> Result<(), Fault> {
+        if !self.response_headers.is_empty() {
+            return self.start(status, ready.fields().copied(), size);
+        }
         let mut more = Fields::with_capacity(256, 6);
         self.complete(status, &mut more);
         self.downstream.write_ready_head(status, ready, more, size)
@@ -384,5 +418,31 @@ impl Exchange<'_> {
             self.body(body).await?;
         }
         self.downstream.finish().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_for_those_who_ask_for_them() {
+        for (accept, page) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("text/html", true),
+            ("application/json, text/html", true),
+            ("application/json, text/html;q=0.5", false),
+            ("text/html;q=0.5, application/problem+json", false),
+            ("text/html;q=0", false),
+            ("*/*", false),
+            ("application/json", false),
+            ("text/htmlish", false),
+            ("", false),
+        ] {
+            let mut fields = Fields::default();
+            fields.push("accept", accept);
+            assert_eq!(wants_html(&fields), page, "{accept}");
+        }
+        assert!(!wants_html(&Fields::default()));
     }
 }

@@ -1,6 +1,6 @@
 //! Who may come in.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use irongate_shared::config::Network;
 
@@ -18,9 +18,26 @@ impl AddressRule {
     }
 }
 
+/// What limits per address count together. SECURITY: whoever has one IPv6 address has the 2⁶⁴ of its network.
+pub(crate) fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_addresses_of_one_network_are_counted_together() {
+        let counted = |text: &str| counted(text.parse().unwrap()).to_string();
+        assert_eq!(counted("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
+        assert_eq!(counted("10.0.0.1"), "10.0.0.1");
+        assert_eq!(counted("::ffff:10.0.0.1"), "10.0.0.1");
+    }
 
     #[test]
     fn deny_wins_over_allow() {

@@ -1,6 +1,6 @@
 //! Which content coding a client gets (RFC 9110 §12.5.3).
 
-use crate::wire::{list, trim_ows};
+use crate::wire::{list, weighted};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Coding {
@@ -25,7 +25,7 @@ impl Coding {
 pub(crate) fn choose<'f>(accepted: impl Iterator<Item = &'f [u8]>, there_are: &[Coding]) -> Coding {
     let mut weights: Vec<(&[u8], u16)> = Vec::new();
     for value in accepted {
-        weights.extend(list(value).filter_map(member));
+        weights.extend(list(value).filter_map(weighted));
     }
     let weight = |coding: Coding| {
         let named = weights.iter().find(|(name, _)| name.eq_ignore_ascii_case(coding.name().as_bytes()));
@@ -45,20 +45,6 @@ pub(crate) fn choose<'f>(accepted: impl Iterator<Item = &'f [u8]>, there_are: &[
         // Equal weight for identity still means a smaller body is welcome.
         .filter(|coding| weight(*coding) >= weight(Coding::Identity).min(1000))
         .unwrap_or(Coding::Identity)
-}
-
-/// `name;q=0.5` as name and thousandths.
-fn member(text: &[u8]) -> Option<(&[u8], u16)> {
-    let mut parts = text.split(|byte| *byte == b';').map(trim_ows);
-    let name = parts.next()?;
-    let mut weight = 1000;
-    for part in parts {
-        if let Some(q) = part.strip_prefix(b"q=").or_else(|| part.strip_prefix(b"Q=")) {
-            let q: f32 = std::str::from_utf8(q).ok()?.parse().ok()?;
-            weight = (q.clamp(0.0, 1.0) * 1000.0) as u16;
-        }
-    }
-    Some((name, weight))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, fault: &Fault) {
     if fault.closes_connection() {
         exchange.downstream.close_after();
     }
+    exchange.response_headers.clear();
     let status = fault.status();
     let (fields, body) = document(fault, &Asked::by(&exchange.request));
     // A client that left does not read why.
@@ -58,11 +59,15 @@ pub(crate) fn document(fault: &Fault, asked: &Asked<'_>) -> (Fields, Bytes) {
     let mut fields = Fields::default();
     fields.push("cache-control", "no-store");
     fields.push("x-content-type-options", "nosniff");
+    fields.push("vary", "Accept");
     if let Some(wait) = fault.retry_after() {
         fields.push("retry-after", wait.as_millis().div_ceil(1000).max(1).to_string());
     }
     match fault {
         Fault::Client(ClientFault::MethodNotAllowed { allow }) => fields.push("allow", allow),
+        Fault::Client(ClientFault::NoSuchRange { length }) => {
+            fields.push("content-range", format!("bytes */{length}"));
+        }
         Fault::Client(ClientFault::NoToken) => fields.push("www-authenticate", r#"Bearer realm="irongate""#),
         Fault::Client(ClientFault::BadToken(_)) => {
             fields.push("www-authenticate", r#"Bearer realm="irongate", error="invalid_token""#);
@@ -80,7 +85,6 @@ pub(crate) fn document(fault: &Fault, asked: &Asked<'_>) -> (Fields, Bytes) {
     }
     let title = status.canonical_reason().unwrap_or("Error");
     if asked.wants_html {
-        fields.push("vary", "Accept");
         fields.push("content-type", "text/html; charset=utf-8");
         fields.push("content-security-policy", PAGE_POLICY);
         return (fields, page(status, title, &fault.detail(), asked.id).into());

@@ -5,13 +5,17 @@ use http::StatusCode;
 
 use crate::{
     exchange::{Exchange, Request},
-    fault::Fault,
-    wire::{Fields, request::split_port},
+    fault::{ClientFault, Fault},
+    wire::{Fields, Malformed, request::split_port},
 };
 
 /// From the plain listener to the same address under HTTPS; 308 keeps method and body.
 pub(crate) async fn to_https(exchange: &mut Exchange<'_>, port: u16) -> Result<(), Fault> {
     let host = split_port(&exchange.request.head.authority).0;
+    if host.is_empty() {
+        // HTTP/1.0 may leave it out, and then there is nowhere to go.
+        return Err(ClientFault::Malformed(Malformed::NoHost).into());
+    }
     let port = if port == 443 { String::new() } else { format!(":{port}") };
     let location = format!("https://{host}{port}{}", exchange.request.head.target);
     answer(exchange, StatusCode::PERMANENT_REDIRECT, &location).await

@@ -3,7 +3,10 @@
 //! Pingora sleeps through its whole grace period even when nothing is open any more. The service here ends the
 //! process as soon as the last connection is gone; Pingora's own end remains as the ceiling.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use pingora::{
@@ -12,14 +15,30 @@ use pingora::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use crate::gateway::Gateway;
 
+/// How long SIGQUIT waits for a process that takes the sockets.
+const SUCCESSOR: Duration = Duration::from_secs(10);
+
 /// SIGTERM and SIGINT: finish what is in flight. SIGQUIT: hand the sockets to the process that was started
 /// with `--upgrade`, then the same.
-pub(crate) struct Signals;
+pub(crate) struct Signals(pub(crate) Arc<Gateway>);
+
+impl Signals {
+    /// Whether a process waits for the sockets. Pingora would end this one without a successor, too.
+    async fn has_successor(&self) -> bool {
+        let socket = self.0.upgrade_socket();
+        let appears = async {
+            while !socket.exists() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(SUCCESSOR, appears).await.is_ok()
+    }
+}
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
@@ -30,10 +49,19 @@ impl ShutdownSignalWatch for Signals {
             tracing::error!("signals cannot be received");
             return ShutdownSignal::GracefulTerminate;
         };
-        tokio::select! {
-            _ = terminate.recv() => ShutdownSignal::GracefulTerminate,
-            _ = interrupt.recv() => ShutdownSignal::GracefulTerminate,
-            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = interrupt.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = quit.recv() => {}
+            }
+            if self.has_successor().await {
+                self.0.is_replaced.store(true, Relaxed);
+                return ShutdownSignal::GracefulUpgrade;
+            }
+            tracing::error!(
+                "nobody waits for the sockets: start the new process with `--upgrade` before SIGQUIT"
+            );
         }
     }
 }
@@ -46,13 +74,23 @@ impl BackgroundService for Drain {
         if shutdown.wait_for(|down| *down).await.is_err() {
             return;
         }
-        let grace = self.0.snapshot().settings.shutdown.grace.get();
+        let grace = self.0.grace();
         tracing::info!(open = self.0.observe.open_connections(), ?grace, "draining");
-        let deadline = Instant::now() + grace;
+        let mut deadline = Instant::now() + grace;
+        let mut hurry = signal(SignalKind::terminate()).ok();
+        let mut hurried = async || match &mut hurry {
+            Some(terminate) => drop(terminate.recv().await),
+            None => std::future::pending().await,
+        };
         // Accept loops may hand us a last connection just after the signal.
         tokio::time::sleep(Duration::from_millis(100)).await;
         while self.0.observe.open_connections() > 0 && Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                () = hurried() => {
+                    deadline = deadline.min(Instant::now() + self.0.snapshot().settings.shutdown.grace.get());
+                }
+            }
         }
         tracing::info!(left = self.0.observe.open_connections(), "stopped");
         self.0.observe.flush_log();

@@ -24,7 +24,7 @@ use crate::{
     edge::{self, Door},
     exchange::{Connection, TlsSession, read_ahead::ReadAhead, socket::Socket},
     gateway::Gateway,
-    guard::rate::RateLimit,
+    guard::{addresses::counted, rate::RateLimit},
     tls::acme::PROOF_PROTOCOL,
 };
 
@@ -70,10 +70,11 @@ impl ServerApp for Entrance {
         let limits = &gateway.snapshot().settings.limits;
         let per_second = limits.handshakes_per_address.max(1);
         let handshakes = RateLimit { per_second, burst: per_second };
-        if !gateway.handshakes.admit(peer.ip().to_canonical(), handshakes, Instant::now()).allowed {
+        let address = counted(peer.ip());
+        if !gateway.handshakes.admit(address, handshakes, Instant::now()).allowed {
             return None;
         }
-        let _place = gateway.caps.admit(peer.ip().to_canonical(), limits)?;
+        let _place = gateway.caps.admit(address, limits)?;
         let _open = gateway.observe.connection_opened();
         gateway.registry.first_pass(FIRST_PASS).await;
 

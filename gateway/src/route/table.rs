@@ -44,6 +44,8 @@ pub(crate) struct Route {
     pub(crate) identity: Option<RequiredIdentity>,
     pub(crate) compression: Option<Rule>,
     pub(crate) cors: Option<CorsPolicy>,
+    /// Set on requests to the service; names in lower case, texts with places to fill in.
+    pub(crate) request_headers: Vec<(String, String)>,
     pub(crate) response_headers: Vec<(String, String)>,
 }
 
@@ -238,6 +240,7 @@ mod tests {
             identity: None,
             compression: None,
             cors: None,
+            request_headers: Vec::new(),
             response_headers: Vec::new(),
         }
     }

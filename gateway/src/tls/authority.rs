@@ -165,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn the_leaf_is_renewed_before_it_expires() {
+        irongate_shared::install_crypto_provider();
+        let directory = tempfile::tempdir().unwrap();
+        let wanted = hosts(&["localhost"]);
+        let first = leaf(&wanted, directory.path()).unwrap();
+        let issuer = authority(directory.path()).unwrap();
+        for (days_left, stays) in [(31, true), (29, false)] {
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new(wanted_names(&wanted)).unwrap();
+            params.not_after = date(Timestamp::now() + Duration::from_secs(days_left * 86_400)).unwrap();
+            let older = params.signed_by(&key, &issuer).unwrap();
+            fs::write(directory.path().join("leaf.pem"), older.pem()).unwrap();
+            fs::write(directory.path().join("leaf.key"), key.serialize_pem()).unwrap();
+            let next = leaf(&wanted, directory.path()).unwrap();
+            assert_eq!(next.cert[0] == *older.der(), stays, "{days_left} days left");
+            assert_ne!(next.cert[0], first.cert[0]);
+        }
+    }
+
+    #[test]
     fn keys_are_for_the_owner_only() {
         irongate_shared::install_crypto_provider();
         let directory = tempfile::tempdir().unwrap();

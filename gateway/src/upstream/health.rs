@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::BytesMut;
-use http::StatusCode;
+use bytes::{Buf, BytesMut};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::{io::AsyncReadExt, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Pool, PoolSettings, Server, connection::Connection};
-use crate::wire::response;
+use crate::wire::{BodyDecoder, Decoded, response};
 
 const AGENT: &str = "irongate-health";
 /// How much of a health answer is read for its reasons.
@@ -88,20 +88,36 @@ async fn over_http1(
     );
     let io = |error: std::io::Error| super::connection::plain_words(&error);
     connection.send(request.as_bytes()).await.map_err(io)?;
-    let mut answer = BytesMut::new();
-    while answer.len() < ANSWER_MAX {
-        match connection.read_buf(&mut answer).await {
-            Ok(0) => break,
-            Ok(_) => {}
-            // Under TLS some close without a goodbye; the answer says for itself whether it is whole.
-            Err(_) if !answer.is_empty() => break,
-            Err(error) => return Err(io(error)),
+    let mut input = BytesMut::new();
+    let head = loop {
+        match response::parse(&input).map_err(|bad| bad.to_string())? {
+            Some((head, taken)) => {
+                input.advance(taken);
+                if !head.status.is_informational() {
+                    break head;
+                }
+            }
+            None if connection.read_buf(&mut input).await.map_err(io)? == 0 => {
+                return Err("closed the connection without an answer".to_owned());
+            }
+            None => {}
+        }
+    };
+    // To its end and no further: some keep the connection open although they were asked not to.
+    let framing = head.framing(&Method::GET).map_err(|bad| bad.to_string())?;
+    let (mut decoder, mut body) = (BodyDecoder::new(framing), BytesMut::new());
+    while body.len() < ANSWER_MAX {
+        match decoder.decode(&mut input).map_err(|bad| bad.to_string())? {
+            Decoded::End => break,
+            Decoded::Data(data) => body.extend_from_slice(&data),
+            // Where the end is the connection's, under TLS some close without a goodbye.
+            Decoded::More => match connection.read_buf(&mut input).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            },
         }
     }
-    let (head, body_at) = response::parse(&answer)
-        .map_err(|bad| bad.to_string())?
-        .ok_or_else(|| "closed the connection without an answer".to_owned())?;
-    Ok((head.status, answer.split_off(body_at)))
+    Ok((head.status, body))
 }
 
 async fn over_http2(connection: Connection, uri: &str) -> Result<(StatusCode, BytesMut), String> {

@@ -8,8 +8,8 @@ use std::time::Instant;
 const FLOOR_PER_SECOND: i64 = 10;
 /// Tenths of a percent of a retry; keeps the arithmetic whole.
 const UNIT: i64 = 100;
-/// How much may be saved up.
-const MAX_SAVED: i64 = 100 * UNIT;
+/// How much may be saved up: a server that dies has so many requests in flight at most that are all tried again.
+const MAX_SAVED: i64 = 1000 * UNIT;
 
 /// A bucket into which every request pays a share of a retry and every retry takes one out.
 pub(crate) struct RetryBudget {

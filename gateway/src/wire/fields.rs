@@ -77,6 +77,19 @@ impl Fields {
         others
     }
 
+    /// The same fields with these set: over those of the same name, an empty value in place of none.
+    pub(crate) fn with(&self, set: &[(String, String)]) -> Self {
+        let mut fields = Self::with_capacity(self.text.len() + 256, self.index.len() + set.len() + 4);
+        let is_set = |name: &[u8]| set.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()));
+        for (name, value) in self.iter().filter(|(name, _)| !is_set(name)) {
+            fields.push(name, value);
+        }
+        for (name, value) in set.iter().filter(|(_, value)| !value.is_empty()) {
+            fields.push(name, value);
+        }
+        fields
+    }
+
     /// Appends a field whose value comes from outside the parsers (configuration, an upstream's
     /// text, a path): what may not stand in a field is left out.
     pub(crate) fn push_cleaned(&mut self, name: &str, value: &str) {
@@ -187,6 +200,17 @@ mod tests {
         assert_eq!(fields.get("x-one"), Some(&b"1"[..]));
         assert_eq!(fields.all("Set-Cookie").count(), 2);
         assert_eq!(fields.as_wire(), b"X-One: 1\r\nSet-Cookie: a=b\r\nset-cookie: c=d\r\n");
+    }
+
+    #[test]
+    fn what_is_set_replaces_what_was_there_and_nothing_takes_it_away() {
+        let mut fields = Fields::default();
+        fields.push("Cache-Control", "no-cache");
+        fields.push("X-Old", "1");
+        fields.push("etag", "\"a\"");
+        let set = [("cache-control", "public"), ("x-old", ""), ("x-new", "2")];
+        let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(fields.with(&set).as_wire(), b"etag: \"a\"\r\ncache-control: public\r\nx-new: 2\r\n");
     }
 
     #[test]

@@ -88,6 +88,20 @@ pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
     value
 }
 
+/// A member of a list with its weight in thousandths: `gzip;q=0.5` (RFC 9110 §12.4.2).
+pub(crate) fn weighted(member: &[u8]) -> Option<(&[u8], u16)> {
+    let mut parts = member.split(|byte| *byte == b';').map(trim_ows);
+    let name = parts.next()?;
+    let mut weight = 1000;
+    for part in parts {
+        if let Some(q) = part.strip_prefix(b"q=").or_else(|| part.strip_prefix(b"Q=")) {
+            let q: f32 = std::str::from_utf8(q).ok()?.parse().ok()?;
+            weight = (q.clamp(0.0, 1.0) * 1000.0) as u16;
+        }
+    }
+    Some((name, weight))
+}
+
 /// The members of a comma-separated field value, without empty ones.
 pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim_ows).filter(|member| !member.is_empty())

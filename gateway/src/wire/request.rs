@@ -118,7 +118,7 @@ pub(crate) enum Malformed {
     HeadTooLarge,
     #[error("there are more header fields than the limit")]
     TooManyFields,
-    #[error("HTTP/1.1 without a Host field")]
+    #[error("there is no Host field")]
     NoHost,
     #[error("more than one Host field")]
     TwoHosts,

@@ -108,11 +108,13 @@ impl FullLane {
         for (name, value) in exchange.added.iter() {
             to_client.push(name, value);
         }
-        let mut to_service = headers::to_service(&exchange.request);
+        let mut to_service = headers::to_service(&exchange.request, route);
         if exchange.request.head.fields.get("te") == Some(b"trailers") {
             // gRPC insists on it; on this lane trailers do pass.
             to_service.push("te", "trailers");
         }
+        // Pingora would leave that to the service, over a protocol in which we cannot pass it on.
+        exchange.downstream.invite_body().await?;
         let (session, bad_body) = exchange.downstream.take_session(&exchange.request.head)?;
         let request = &exchange.request;
         let handed = Handed {
@@ -129,7 +131,7 @@ impl FullLane {
             target: route.target_for(&exchange.request),
             to_service,
             to_client,
-            route_headers: exchange.response_headers.clone(),
+            route_headers: std::mem::take(&mut exchange.response_headers),
             request_id: exchange.request.id.clone(),
             path: exchange.request.raw_path().to_owned(),
             wants_html: exchange.request.wants_html(),
@@ -307,7 +309,11 @@ impl ProxyHttp for Carrier {
             response.remove_header(name);
         }
         for (name, value) in &handed.route_headers {
-            response.insert_header(name.clone(), value)?;
+            if value.is_empty() {
+                response.remove_header(name.as_str());
+            } else {
+                response.insert_header(name.clone(), value)?;
+            }
         }
         append(response, &handed.to_client)?;
         response.insert_header("x-request-id", &handed.request_id)?;

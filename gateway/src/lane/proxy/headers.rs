@@ -1,8 +1,11 @@
 //! Which fields pass between client and service, and which the gateway sets.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 
 use crate::{
+    config::words,
     exchange::{Exchange, Request},
     route::Route,
     wire::{Fields, Framing, list, text::push_number},
@@ -42,6 +45,12 @@ const OURS: [&str; 11] = [
 
 /// Prefix of the fields that carry the verified caller.
 const IDENTITY: &str = "x-auth-";
+
+/// Whether a request's field is the gateway's alone to set. `Host` is not among them: a route may name another one.
+pub(crate) fn is_ours(name: &[u8]) -> bool {
+    let exception = is_one_of(name, &["host", "x-real-ip"]);
+    !exception && (is_one_of(name, &OURS) || is_one_of(name, &HOP_BY_HOP) || starts_with(name, IDENTITY))
+}
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|one| name.eq_ignore_ascii_case(one.as_bytes()))
@@ -96,15 +105,21 @@ fn begin(request: &Request, route: &Route) -> Vec<u8> {
     text.push(b' ');
     text.extend_from_slice(route.target_for(request).as_bytes());
     text.extend_from_slice(b" HTTP/1.1\r\n");
-    text.extend_from_slice(to_service(request).as_wire());
+    text.extend_from_slice(to_service(request, route).as_wire());
     text
 }
 
 /// The fields of a request as they go to a service, whichever lane takes them there; framing is the lane's.
-pub(crate) fn to_service(request: &Request) -> Fields {
+pub(crate) fn to_service(request: &Request, route: &Route) -> Fields {
     let fields = &request.head.fields;
-    let mut passed = Fields::with_capacity(fields.as_wire().len() + 512, fields.len() + 10);
-    passed.push("host", &request.head.authority);
+    let set = &route.request_headers;
+    let mut passed = Fields::with_capacity(fields.as_wire().len() + 512, fields.len() + 10 + set.len());
+    if !set.iter().any(|(name, _)| name == "host") {
+        passed.push("host", &request.head.authority);
+    }
+    for (name, text) in set.iter().filter(|(_, text)| !text.is_empty()) {
+        passed.push_cleaned(name, &filled_in(text, request));
+    }
     let nominates = fields.has("connection");
     for (name, value) in fields.iter() {
         let dropped = is_one_of(name, &HOP_BY_HOP)
@@ -112,6 +127,7 @@ pub(crate) fn to_service(request: &Request) -> Fields {
             || starts_with(name, IDENTITY)
             // SECURITY: `X_Forwarded_For` is `X-Forwarded-For` to many a framework.
             || name.contains(&b'_')
+            || set.iter().any(|(own, _)| name.eq_ignore_ascii_case(own.as_bytes()))
             || (nominates && is_nominated(fields, name));
         if !dropped {
             passed.push(name, value);
@@ -126,8 +142,8 @@ pub(crate) fn to_service(request: &Request) -> Fields {
         None => passed.push("x-forwarded-for", &*client_text),
     }
     passed.push("x-forwarded-proto", client.scheme);
-    passed.push("x-forwarded-host", &request.head.authority);
-    passed.push("forwarded", forwarded(&client_text, client.scheme, &request.head.authority));
+    passed.push("x-forwarded-host", request.authority());
+    passed.push("forwarded", forwarded(&client_text, client.scheme, request.authority()));
     passed.push("x-request-id", &request.id);
     passed.push("traceparent", &request.traceparent);
     if let Some(subject) = request.connection.tls.as_ref().and_then(|tls| tls.client_subject.as_deref()) {
@@ -142,6 +158,19 @@ pub(crate) fn to_service(request: &Request) -> Fields {
         passed.push_cleaned("x-auth-scopes", &subject.scopes.join(" "));
     }
     passed
+}
+
+/// A text of `request_headers` for this request.
+fn filled_in<'t>(text: &'t str, request: &Request) -> Cow<'t, str> {
+    if !text.contains('{') {
+        return Cow::Borrowed(text);
+    }
+    let [client, host, scheme] = words::PLACES;
+    let filled = text
+        .replace(client, &request.client_text())
+        .replace(host, request.authority())
+        .replace(scheme, request.client.scheme);
+    Cow::Owned(filled)
 }
 
 /// RFC 7239.
@@ -163,7 +192,7 @@ pub(crate) fn answer_fields(fields: &Fields, route: &[(String, String)]) -> Fiel
             passed.push(name, value);
         }
     }
-    for (name, value) in route {
+    for (name, value) in route.iter().filter(|(_, value)| !value.is_empty()) {
         passed.push(name, value);
     }
     passed

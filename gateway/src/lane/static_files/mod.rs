@@ -13,7 +13,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncSeekExt},
+};
 
 use self::{
     conditional::Outcome,
@@ -37,7 +40,7 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, site: &Site) -> Result<(
     let index = site.index();
     let path = exchange.request.path.as_str();
     if let Some(entry) = index.get(path) {
-        return send(exchange, entry, StatusCode::OK).await;
+        return send(exchange, site, entry).await;
     }
     if index.is_directory(path) && index.get(&format!("{path}/")).is_some() {
         // Relative links in the page mean something else without the slash.
@@ -48,7 +51,11 @@ pub(crate) async fn answer(exchange: &mut Exchange<'_>, site: &Site) -> Result<(
     // a 404, not a page.
     let is_navigation = exchange.request.wants_html() && !last_segment_has_extension(path);
     match index.fallback().filter(|_| is_navigation) {
-        Some(entry) => send(exchange, entry, StatusCode::OK).await,
+        Some(entry) => {
+            // Somebody else gets 404 at this address.
+            exchange.added.push("vary", "Accept");
+            send(exchange, site, entry).await
+        }
         None => Err(ClientFault::NotAFile.into()),
     }
 }
@@ -60,6 +67,7 @@ pub(crate) async fn error_page(exchange: &mut Exchange<'_>, site: &Site, fault: 
     if !exchange.request.wants_html() || exchange.downstream.head_written() {
         return false;
     }
+    exchange.response_headers.clear();
     let index = site.index();
     let Some(entry) = index.error_page(status.as_u16()) else { return false };
     let Content::Kept(page) = entry.variant(Coding::Identity) else { return false };
@@ -88,17 +96,29 @@ fn last_segment_has_extension(path: &str) -> bool {
 }
 
 /// Sends one file, with conditions, ranges and content coding observed.
-pub(crate) async fn send(
-    exchange: &mut Exchange<'_>,
-    entry: &Arc<Entry>,
-    status: StatusCode,
-) -> Result<(), Fault> {
+async fn send(exchange: &mut Exchange<'_>, site: &Site, entry: &Arc<Entry>) -> Result<(), Fault> {
     let request = &exchange.request.head.fields;
     let has_range = request.has("range") && exchange.request.head.method == Method::GET;
-    let coding = if has_range && entry.variants().is_empty() {
-        Coding::Identity
-    } else {
-        encoding::choose(request.all("accept-encoding"), entry.variants())
+    let coding_of = |entry: &Entry| {
+        if has_range && entry.variants().is_empty() {
+            Coding::Identity
+        } else {
+            encoding::choose(request.all("accept-encoding"), entry.variants())
+        }
+    };
+    let mut entry = entry.clone();
+    let mut coding = coding_of(&entry);
+    // Opened before anything is said of it: what is sent must be what the tag is of.
+    let mut file = open(&entry, coding).await?;
+    if let Opened::Other = file {
+        entry = site.anew(&entry).ok_or(ClientFault::NotAFile)?;
+        coding = coding_of(&entry);
+        file = open(&entry, coding).await?;
+    }
+    let mut body = match (file, entry.variant(coding)) {
+        (Opened::File(file), _) => Body::Disk(file),
+        (Opened::Nothing, Content::Kept(bytes)) => Body::Memory(bytes.clone()),
+        _ => return Err(OwnFault::File(format!("{} is being written", entry.path)).into()),
     };
     let (variant, heads) = (entry.variant(coding), entry.heads(coding));
     let etag = heads.etag.as_str();
@@ -107,11 +127,7 @@ pub(crate) async fn send(
         Outcome::NotModified => {
             return exchange.respond(StatusCode::NOT_MODIFIED, heads.bare.copied(), Bytes::new()).await;
         }
-        Outcome::Failed => {
-            return exchange
-                .respond(StatusCode::PRECONDITION_FAILED, heads.bare.copied(), Bytes::new())
-                .await;
-        }
+        Outcome::Failed => return Err(ClientFault::ConditionFailed.into()),
     }
     let length = variant.len();
     let ranges = if has_range && conditional::range_applies(request, etag, entry.modified) {
@@ -121,14 +137,14 @@ pub(crate) async fn send(
     };
     match ranges {
         Ranges::Whole => {
-            exchange.start_ready(status, &heads.full, BodySize::Known(length))?;
-            send_part(exchange, variant, Part { start: 0, end: length }).await?;
+            exchange.start_ready(StatusCode::OK, &heads.full, BodySize::Known(length))?;
+            send_part(exchange, &mut body, Part { start: 0, end: length }).await?;
         }
         Ranges::One(part) => {
             let mut fields = heads.full.fields().copied();
             fields.push("content-range", part.content_range(length));
             exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(part.len()))?;
-            send_part(exchange, variant, part).await?;
+            send_part(exchange, &mut body, part).await?;
         }
         Ranges::Several(parts) => {
             let mut fields = heads.full.fields().without("content-type");
@@ -151,33 +167,58 @@ pub(crate) async fn send(
             exchange.start(StatusCode::PARTIAL_CONTENT, fields, BodySize::Known(total))?;
             for (head, part) in heads.into_iter().zip(parts) {
                 exchange.body(Bytes::from(head)).await?;
-                send_part(exchange, variant, part).await?;
+                send_part(exchange, &mut body, part).await?;
             }
             exchange.body(Bytes::from(tail)).await?;
         }
-        Ranges::Unsatisfiable => {
-            let mut fields = heads.full.fields().without("content-type");
-            fields.push("content-range", format!("bytes */{length}"));
-            return exchange.respond(StatusCode::RANGE_NOT_SATISFIABLE, fields, Bytes::new()).await;
-        }
+        Ranges::Unsatisfiable => return Err(ClientFault::NoSuchRange { length }.into()),
     }
     exchange.downstream.finish().await
 }
 
-async fn send_part(exchange: &mut Exchange<'_>, content: &Content, part: Part) -> Result<(), Fault> {
+/// What stands behind a form of a file.
+enum Opened {
+    /// It is in memory.
+    Nothing,
+    File(File),
+    /// Another file than the one that the index knows, or none.
+    Other,
+}
+
+async fn open(entry: &Entry, coding: Coding) -> Result<Opened, Fault> {
+    let Content::OnDisk { path, length, modified_ns } = entry.variant(coding) else {
+        return Ok(Opened::Nothing);
+    };
+    let unreadable = |error: std::io::Error| OwnFault::File(format!("{}: {error}", path.display()));
+    let file = match File::open(path).await {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Opened::Other),
+        Err(error) => return Err(unreadable(error).into()),
+    };
+    let metadata = file.metadata().await.map_err(unreadable)?;
+    let is_known = metadata.len() == *length && site::modified_ns(&metadata) == *modified_ns;
+    Ok(if is_known { Opened::File(file) } else { Opened::Other })
+}
+
+/// Where the bytes come from.
+enum Body {
+    Memory(Bytes),
+    Disk(File),
+}
+
+async fn send_part(exchange: &mut Exchange<'_>, body: &mut Body, part: Part) -> Result<(), Fault> {
     if exchange.request.head.method == Method::HEAD {
         return Ok(());
     }
-    match content {
-        Content::Kept(bytes) => {
+    match body {
+        Body::Memory(bytes) => {
             let (start, end) =
                 (usize::try_from(part.start).unwrap_or(0), usize::try_from(part.end).unwrap_or(0));
             let whole = bytes.len();
             exchange.body(bytes.slice(start.min(whole)..end.min(whole))).await
         }
-        Content::OnDisk { path, .. } => {
-            let unreadable = |error: std::io::Error| OwnFault::File(format!("{}: {error}", path.display()));
-            let mut file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+        Body::Disk(file) => {
+            let unreadable = |error: std::io::Error| OwnFault::File(error.to_string());
             file.seek(std::io::SeekFrom::Start(part.start)).await.map_err(unreadable)?;
             let mut left = part.len();
             while left > 0 {

@@ -9,8 +9,11 @@ use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::UNIX_EPOCH,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
@@ -35,6 +38,8 @@ pub(crate) struct Site {
     index: ArcSwap<Index>,
     /// One walk at a time.
     walking: Mutex<()>,
+    /// Whether it was said that there are too many files.
+    is_full: AtomicBool,
 }
 
 #[derive(Default)]
@@ -47,6 +52,8 @@ pub(crate) struct Index {
 
 /// One file as it is served.
 pub(crate) struct Entry {
+    /// Under which it is served.
+    pub(super) path: String,
     pub(super) mime: &'static str,
     pub(super) modified: i64,
     pub(super) content_security_policy: Option<String>,
@@ -81,7 +88,7 @@ struct Stamp {
 
 pub(crate) enum Content {
     Kept(Bytes),
-    OnDisk { path: PathBuf, length: u64 },
+    OnDisk { path: PathBuf, length: u64, modified_ns: u128 },
 }
 
 impl Content {
@@ -172,12 +179,19 @@ impl Heads {
     }
 }
 
+impl Stamp {
+    fn of(path: PathBuf, metadata: &fs::Metadata) -> Self {
+        Self { length: metadata.len(), modified_ns: modified_ns(metadata), siblings: siblings(&path), path }
+    }
+}
+
 impl Site {
     pub(crate) fn new(settings: Files) -> Self {
         Self {
             settings: ArcSwap::from_pointee(settings),
             index: ArcSwap::from_pointee(Index::default()),
             walking: Mutex::new(()),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -189,9 +203,20 @@ impl Site {
         self.index.load_full()
     }
 
-    /// Walks the root once; blocks.
-    pub(crate) fn refresh(&self) {
+    /// Walks the root once; blocks. Gives how long that took.
+    pub(crate) fn refresh(&self) -> Duration {
+        let began = Instant::now();
         self.walk(true);
+        began.elapsed()
+    }
+
+    /// A file that was replaced since the last walk, as it is now: for requests that come before the next one. Looks at
+    /// it, but reads none of it.
+    pub(super) fn anew(&self, known: &Entry) -> Option<Arc<Entry>> {
+        let path = known.stamp.path.clone();
+        let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        let stamp = Stamp::of(path, &metadata);
+        Entry::read(&known.path, stamp, false, false, &self.settings.load()).map(Arc::new)
     }
 
     /// As [`Site::refresh`], but leaves the compressing to the next walk: nobody waits for it at the start.
@@ -211,6 +236,10 @@ impl Site {
         let mut walk = Walk { root: &root, settings: &settings, old: &old, index, kept: 0, compresses };
         walk.directory(&root, "", 0);
         let mut index = walk.index;
+        let is_full = index.files.len() >= FILES_MAX;
+        if is_full && !self.is_full.swap(is_full, Relaxed) {
+            tracing::warn!(root = %root.display(), most = FILES_MAX, "too many files: the rest is not served");
+        }
         let pages: Vec<(String, Arc<Entry>)> = index
             .files
             .iter()
@@ -218,17 +247,22 @@ impl Site {
             .collect();
         index.files.extend(pages);
         if !settings.fallback.is_empty() {
-            index.fallback = index.files.get(&format!("/{}", settings.fallback)).cloned();
+            index.fallback = index.files.get(&at_root(&settings.fallback)).cloned();
         }
         index.error_pages = settings
             .error_pages
             .iter()
             .filter_map(|(status, file)| {
-                Some((status.parse().ok()?, index.files.get(&format!("/{file}"))?.clone()))
+                Some((status.parse().ok()?, index.files.get(&at_root(file))?.clone()))
             })
             .collect();
         self.index.store(Arc::new(index));
     }
+}
+
+/// `404.html` and `/404.html` are the same file.
+fn at_root(file: &str) -> String {
+    format!("/{}", file.trim_start_matches('/'))
 }
 
 struct Walk<'w> {
@@ -272,12 +306,7 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, path: &str, real: PathBuf, metadata: &fs::Metadata) -> Option<Arc<Entry>> {
-        let stamp = Stamp {
-            length: metadata.len(),
-            modified_ns: modified_ns(metadata),
-            siblings: siblings(&real),
-            path: real,
-        };
+        let stamp = Stamp::of(real, metadata);
         let keep = stamp.length <= self.settings.cached_file.get()
             && self.kept + stamp.length <= self.settings.cache.get();
         if keep {
@@ -300,12 +329,12 @@ impl Entry {
         let modified = i64::try_from(stamp.modified_ns / 1_000_000_000).unwrap_or(0);
         let mut codings = Vec::new();
         let mut compressed = Vec::new();
-        let mut content_security_policy = None;
+        let content = (keep || mime.starts_with("text/html")).then(|| fs::read(&stamp.path).ok());
+        let content = content.map_or(Some(Vec::new()), |read| read)?;
+        let content_security_policy =
+            mime.starts_with("text/html").then(|| policy(&settings.content_security_policy, &content));
         let (tag, identity) = if keep {
-            let bytes = fs::read(&stamp.path).ok()?;
-            if mime.starts_with("text/html") {
-                content_security_policy = Some(policy(&settings.content_security_policy, &bytes));
-            }
+            let bytes = content;
             if mime::compresses(mime) && stamp.length >= COMPRESS_FROM {
                 for coding in [Coding::Brotli, Coding::Zstd, Coding::Gzip] {
                     let sibling = stamp.siblings.iter().any(|(there, ..)| *there == coding);
@@ -325,14 +354,15 @@ impl Entry {
             let digest = Sha256::digest(&bytes);
             (hex::encode(digest.get(..12).unwrap_or_default()), Content::Kept(bytes.into()))
         } else {
-            for (coding, length, _) in &stamp.siblings {
+            for (coding, length, modified_ns) in &stamp.siblings {
+                let path = sibling_path(&stamp.path, *coding);
                 codings.push(*coding);
-                compressed
-                    .push(Content::OnDisk { path: sibling_path(&stamp.path, *coding), length: *length });
+                compressed.push(Content::OnDisk { path, length: *length, modified_ns: *modified_ns });
             }
             // Hashing a film at every change would cost more than its nanosecond time can err.
             let tag = format!("{:x}-{:x}", stamp.length, stamp.modified_ns);
-            (tag, Content::OnDisk { path: stamp.path.clone(), length: stamp.length })
+            let (path, modified_ns) = (stamp.path.clone(), stamp.modified_ns);
+            (tag, Content::OnDisk { path, length: stamp.length, modified_ns })
         };
         let last_modified = httpdate::fmt_http_date(
             UNIX_EPOCH + std::time::Duration::from_secs(u64::try_from(modified).unwrap_or(0)),
@@ -345,6 +375,7 @@ impl Entry {
         };
         let heads = [Coding::Identity].iter().chain(&codings).map(heads).collect();
         Some(Self {
+            path: path.to_owned(),
             mime,
             modified,
             content_security_policy,
@@ -358,7 +389,7 @@ impl Entry {
     }
 }
 
-fn modified_ns(metadata: &fs::Metadata) -> u128 {
+pub(super) fn modified_ns(metadata: &fs::Metadata) -> u128 {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     modified.map_or(0, |since| since.as_nanos())
 }
