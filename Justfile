@@ -35,6 +35,11 @@ chaos:
     cargo build --quiet --package irongate-gateway
     CHAOS_SECONDS="${CHAOS_SECONDS:-300}" CHAOS_GATEWAY="${CARGO_TARGET_DIR:-$PWD/target}/debug/irongate-gateway" cargo test --package irongate-chat-svc --test it lossless -- --nocapture
 
+# Try under oha's load that no request is lost: reloads, a new certificate, a new binary, servers that come and go
+lossless:
+    test -x target/tools/bin/oha || cargo install --locked --root target/tools oha
+    IRONGATE_OHA="$PWD/target/tools/bin/oha" cargo test --package irongate-gateway --test it lossless:: -- --nocapture --test-threads 1
+
 # Put the gateway beside NGINX and others; `--help` says what can be chosen
 bench *arguments:
     cargo run --quiet --release --package irongate-bench -- "$@"

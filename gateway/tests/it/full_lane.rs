@@ -186,26 +186,6 @@ async fn both_sides_stream_at_once() {
 }
 
 #[tokio::test]
-async fn a_killed_server_costs_no_request_over_http2_either() {
-    let (one, two) = (Http2Service::start().await, Http2Service::start().await);
-    let gateway = before(&[&one, &two], "health = { interval = \"1h\" }").await;
-    let address = two.address();
-    gateway.until_server_is(&address, "up").await;
-    let client = gateway.client();
-    until("both to be asked", || async {
-        assert_eq!(client.get(gateway.url("/api")).send().await.unwrap().status(), 200);
-        !one.requests().is_empty() && !two.requests().is_empty()
-    })
-    .await;
-    drop(two);
-    for at in 0..50 {
-        let answer = client.get(gateway.url("/api")).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "request {at}");
-    }
-    gateway.until_server_is(&address, "down").await;
-}
-
-#[tokio::test]
 async fn http2_services_are_asked_for_their_health_where_a_path_is_named() {
     let service = Http2Service::start().await;
     service.set_healthy(false);

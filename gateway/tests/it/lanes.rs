@@ -11,59 +11,10 @@ use tokio::{
 };
 
 use crate::support::{
-    Gateway, Http2Service, Service,
+    Gateway, LANES, Stage,
     client::{connect, http2, raw, status},
+    stage::Behind,
 };
-
-/// Ways to a service; the route's path is the lane's name.
-const LANES: [&str; 3] = ["/lean", "/tls", "/full"];
-
-struct Stage {
-    gateway: Gateway,
-    lean: Service,
-    /// Behind a gateway of its own, which brings the TLS.
-    tls: (Service, Gateway),
-    full: Http2Service,
-}
-
-impl Stage {
-    async fn with(more: &str) -> Self {
-        let (lean, behind, full) =
-            (Service::start().await, Service::start().await, Http2Service::start().await);
-        let inner = Gateway::configured(&format!(
-            "[upstream.api]\nservers = [{:?}]\n[[route]]\npath = \"/tls\"\nupstream = \"api\"\n",
-            behind.address()
-        ))
-        .await;
-        let mut text = format!(
-            "[upstream.lean]\nservers = [{:?}]\n[upstream.full]\nservers = [{:?}]\nprotocol = \"h2c\"\n\
-             [upstream.tls]\nservers = [\"127.0.0.1:{}\"]\nprotocol = \"https\"\ntls_name = \"localhost\"\ntls_root = {:?}\n\
-             [[route]]\npath = \"/\"\nfiles = true\n[[route]]\npath = \"/moved\"\nredirect = \"/x\"\n",
-            lean.address(),
-            full.address(),
-            inner.https,
-            inner.path("data/tls/authority.pem")
-        );
-        for lane in LANES {
-            let name = &lane[1..];
-            text += &format!("[[route]]\npath = {lane:?}\nupstream = {name:?}\nbody = \"100KiB\"\n");
-        }
-        let gateway = Gateway::configured(&format!("{text}{more}\n")).await;
-        for address in [lean.address(), format!("127.0.0.1:{}", inner.https), full.address()] {
-            gateway.until_server_is(&address, "up").await;
-        }
-        Self { gateway, lean, tls: (behind, inner), full }
-    }
-
-    /// How many requests came through on a lane.
-    fn reached(&self, lane: &str) -> usize {
-        match lane {
-            "/lean" => self.lean.requests().len(),
-            "/tls" => self.tls.0.requests().len(),
-            _ => self.full.requests().len(),
-        }
-    }
-}
 
 async fn over_http2(
     gateway: &Gateway,
@@ -77,6 +28,68 @@ async fn over_http2(
         let _ = sending.send_data(body.into(), true);
     }
     timeout(Duration::from_secs(20), answer).await.expect("an answer in time").unwrap()
+}
+
+const SMUGGLED: &str = "GET /lean/smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[tokio::test]
+async fn ambiguous_messages_are_refused_and_never_reach_a_service() {
+    let stage = Stage::with("").await;
+    let paths = LANES.iter().chain(&["/", "/moved"]);
+    for path in paths {
+        for (request, expected) in ambiguous(path) {
+            // Whatever a confused reader would take for a second request must not become one.
+            let answer = raw(&stage.gateway, format!("{request}{SMUGGLED}")).await;
+            let shown: String = request.chars().take(200).collect();
+            assert_eq!(status(&answer), expected, "{shown:?}\n{answer}");
+            assert_eq!(
+                answer.matches("\r\ndate: ").count(),
+                1,
+                "one answer, then the end: {shown:?}\n{answer}"
+            );
+            assert!(answer.contains("connection: close"), "{answer}");
+            assert!(answer.contains("application/problem+json"), "{answer}");
+        }
+    }
+    assert_eq!(stage.reached_in_all(), 0);
+}
+
+/// Heads that two readers could read differently, and what each is answered.
+fn ambiguous(path: &str) -> Vec<(String, u16)> {
+    let long = "a".repeat(9000);
+    let post =
+        |lines: &str, body: &str| format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n\r\n{body}");
+    vec![
+        (post("content-length: 5\r\ncontent-length: 5", "hello"), 400),
+        (post("content-length: 5\r\ncontent-length: 6", "hello"), 400),
+        (post("content-length: 5\r\ntransfer-encoding: chunked", "0\r\n\r\n"), 400),
+        (post("transfer-encoding: chunked\r\ncontent-length: 5", "0\r\n\r\n"), 400),
+        (post("transfer-encoding: chunked, chunked", "0\r\n\r\n"), 400),
+        (post("transfer-encoding: xchunked", "0\r\n\r\n"), 400),
+        (post("transfer-encoding : chunked", "0\r\n\r\n"), 400),
+        (post("transfer-encoding: gzip, chunked", "0\r\n\r\n"), 501),
+        (post("content-length: -1", ""), 400),
+        (post("content-length: 1_0", ""), 400),
+        (post("x: a\r\n folded: b", ""), 400),
+        (post("x: a\nb: c", ""), 400),
+        (post("x: a\rb: c", ""), 400),
+        (post("x: a\0b", ""), 400),
+        (post("host: other", ""), 400),
+        (format!("GET {path} HTTP/1.1\r\n\r\n"), 400),
+        (format!("GET {path} HTTP/1.1\nhost: localhost\n\n"), 400),
+        (format!("GET {path} HTTP/3.0\r\nhost: localhost\r\n\r\n"), 505),
+        ("GET /a b HTTP/1.1\r\nhost: localhost\r\n\r\n".into(), 400),
+        (format!("GET {path}/{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 414),
+        (
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{}\r\n", format!("x: {long}\r\n").repeat(5)),
+            431,
+        ),
+        (format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(120)), 431),
+        ("CONNECT localhost:1 HTTP/1.1\r\nhost: localhost\r\n\r\n".into(), 400),
+        (post("expect: magic\r\ncontent-length: 1", "x"), 417),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), 505),
+        ("\x16\x03\x01\x02\x00\x01\r\n\r\n".into(), 400),
+    ]
 }
 
 /// Chunked bodies that mean different things to different readers (RFC 9112 section 7.1).
@@ -272,9 +285,7 @@ async fn nobody_speaks_for_the_gateway_and_every_answer_has_its_id() {
             assert!(!answer.headers().contains_key("server"), "{path}");
         }
     }
-    let plain = stage.lean.requests().into_iter().chain(stage.tls.0.requests()).map(|got| got.head);
-    let framed = stage.full.requests().into_iter().map(|got| format!("{:?}", got.headers));
-    for head in plain.chain(framed) {
+    for head in LANES.iter().flat_map(|lane| stage.servers(lane)).flat_map(Behind::heads) {
         assert!(!head.contains("admin") && !head.contains("6.6.6.6") && !head.contains("evil"), "{head}");
         assert!(head.contains("127.0.0.1") && head.contains("x-request-id"), "{head}");
     }

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::support::{
     Gateway, Service,
-    client::{connect, raw, raw_plain, read_answer, status},
+    client::{connect, raw, raw_plain, status},
     service::ok,
 };
 
@@ -172,52 +172,6 @@ async fn event_streams_arrive_piece_by_piece() {
 }
 
 #[tokio::test]
-async fn a_service_that_thinks_too_long_gives_504() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = [0; 4096];
-            let size = stream.read(&mut head).await.unwrap();
-            if head[..size].starts_with(b"GET /health") {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-            } else {
-                held.push(stream);
-            }
-        }
-    });
-    let gateway = Gateway::configured(&format!(
-        "[upstream.api]\nservers = [\"127.0.0.1:{port}\"]\nretry = {{ attempts = 1 }}\n\
-         [[route]]\npath = \"/api\"\nupstream = \"api\"\ntimeout = \"300ms\"\n"
-    ))
-    .await;
-    for (name, client) in both(&gateway) {
-        let answer = client.get(gateway.url("/api")).send().await.unwrap();
-        assert_eq!(answer.status(), 504, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn an_expectation_is_answered_before_the_body_is_sent() {
-    let service = Service::answering(|got| ok(&got.body.len().to_string())).await;
-    let gateway = Gateway::before(&[&service]).await;
-    let mut stream = connect(&gateway, &[b"http/1.1"]).await;
-    stream
-        .write_all(
-            b"POST /api HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
-        )
-        .await
-        .unwrap();
-    let interim = read_answer(&mut stream).await;
-    assert!(interim.starts_with("HTTP/1.1 100 Continue\r\n\r\n"), "{interim}");
-    stream.write_all(b"hello").await.unwrap();
-    let answer = read_answer(&mut stream).await;
-    assert!(answer.ends_with("\r\n\r\n5"), "{answer}");
-}
-
-#[tokio::test]
 async fn connections_to_services_are_used_again() {
     let service = Service::start().await;
     let gateway = Gateway::configured(&format!(
@@ -370,44 +324,6 @@ async fn address_lists_and_cors_are_observed() {
     assert!(!simple.headers().contains_key("access-control-allow-origin"));
     assert_eq!(simple.headers()["vary"], "Origin");
     assert_eq!(service.requests().len(), 1);
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_frees_the_service() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (came, mut has_come) = tokio::sync::mpsc::channel(4);
-    let (left, mut has_left) = tokio::sync::mpsc::channel(4);
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (came, left) = (came.clone(), left.clone());
-            tokio::spawn(async move {
-                let mut head = [0; 4096];
-                let size = stream.read(&mut head).await.unwrap();
-                if head[..size].starts_with(b"GET /health") {
-                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-                    return;
-                }
-                let _ = came.send(()).await;
-                // Never answers; sees when the gateway gives up.
-                while stream.read(&mut head).await.unwrap_or(0) > 0 {}
-                let _ = left.send(()).await;
-            });
-        }
-    });
-    let gateway = Gateway::configured(&format!(
-        "[upstream.api]\nservers = [\"127.0.0.1:{port}\"]\n[[route]]\npath = \"/api\"\nupstream = \"api\"\n"
-    ))
-    .await;
-    for (name, client) in both(&gateway) {
-        let asking = tokio::spawn(client.get(gateway.url("/api")).send());
-        has_come.recv().await.unwrap();
-        asking.abort();
-        drop(client);
-        let gone = tokio::time::timeout(Duration::from_secs(20), has_left.recv()).await;
-        assert!(gone.is_ok(), "{name}: the service was not let go");
-    }
 }
 
 #[tokio::test]
@@ -574,4 +490,70 @@ async fn a_refusal_reaches_the_client_though_nobody_reads_its_body() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_route_sets_fields_for_the_service_and_on_its_answers() {
+    let service = Service::answering(|_| {
+        b"HTTP/1.1 200 OK\r\ncache-control: no-store\r\nx-internal: secret\r\ncontent-length: 2\r\n\r\nok"
+            .to_vec()
+    })
+    .await;
+    let gateway = Gateway::with(
+        &[&service],
+        "",
+        "request_headers = { host = \"api.internal\", x-real-ip = \"{client}\", x-url = \"{scheme}://{host}/\", cookie = \"\" }\n\
+         response_headers = { cache-control = \"public\", x-internal = \"\" }",
+    )
+    .await;
+    for (name, client) in both(&gateway) {
+        let request = client.get(gateway.url("/api")).header("x-real-ip", "6.6.6.6").header("cookie", "a=b");
+        let answer = request.send().await.unwrap();
+        assert_eq!(
+            answer.headers().get_all("cache-control").iter().collect::<Vec<_>>(),
+            ["public"],
+            "{name}"
+        );
+        assert!(!answer.headers().contains_key("x-internal"), "{name}");
+        let got = service.requests().pop().unwrap();
+        assert_eq!(got.fields("host"), ["api.internal"], "{name}");
+        assert_eq!(got.fields("x-real-ip"), ["127.0.0.1"], "{name}");
+        let own = format!("localhost:{}", gateway.https);
+        assert_eq!(got.field("x-url"), Some(format!("https://{own}/").as_str()), "{name}");
+        assert_eq!(got.field("x-forwarded-host"), Some(own.as_str()), "{name}: what the client asked for");
+        assert_eq!(got.field("cookie"), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_trusted_proxy_says_of_the_client_is_carried_on() {
+    let service = Service::start().await;
+    let gateway = Gateway::with(&[&service], "", "\n[client]\ntrusted_proxies = \"127.0.0.0/8\"").await;
+    let request = gateway
+        .client()
+        .get(gateway.url("/api"))
+        .header("x-forwarded-for", "9.9.9.9")
+        .header("x-forwarded-host", "app.example:8443")
+        .header("x-request-id", "abcdefgh-1");
+    assert_eq!(request.send().await.unwrap().headers()["x-request-id"], "abcdefgh-1");
+    let got = service.requests().pop().unwrap();
+    assert_eq!(got.field("x-forwarded-for"), Some("9.9.9.9, 127.0.0.1"));
+    assert_eq!(got.field("x-forwarded-host"), Some("app.example:8443"));
+    assert_eq!(got.field("forwarded"), Some("for=9.9.9.9;host=\"app.example:8443\";proto=https"));
+}
+
+#[tokio::test]
+async fn the_dashboard_leaves_its_path_to_an_application_that_wants_it() {
+    let service = Service::start().await;
+    let gateway = Gateway::configured_in(
+        &format!(
+            "[upstream.api]\nservers = [{:?}]\n[[route]]\npath = \"/admin\"\nupstream = \"api\"\n",
+            service.address()
+        ),
+        vec![("IRONGATE_GATEWAY__ADMIN__MAIN_PORT".to_owned(), "false".to_owned())],
+    )
+    .await;
+    let ask = gateway.client().get(gateway.url("/admin/users"));
+    assert_eq!(ask.send().await.unwrap().text().await.unwrap(), service.port.to_string());
+    assert_eq!(gateway.state().await["config"]["version"], 1, "the operators' listener has it");
 }

@@ -1,6 +1,6 @@
 //! The frontend: conditional requests, ranges, negotiation, fallback.
 
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use reqwest::header::HeaderMap;
 
@@ -88,6 +88,10 @@ async fn validators_are_strong_and_observed() {
             assert_eq!(answer.header("etag"), etag);
             assert!(answer.body.is_empty());
         }
+        if status == 412 {
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert!(String::from_utf8_lossy(&answer.body).contains(answer.header("x-request-id")));
+        }
     }
     gateway.static_file("app/main.js", "changed");
     until("the new tag", || async { ask(&gateway, "/app/main.js").await.headers()["etag"] != etag }).await;
@@ -105,6 +109,7 @@ async fn ranges_are_cut_from_small_and_big_files() {
     assert_eq!(tail.body, whole.body[399_995..]);
     let beyond = get(&gateway, "/big.bin", &[("range", "bytes=400000-")]).await;
     assert_eq!((beyond.status, beyond.header("content-range")), (416, "bytes */400000"));
+    assert_eq!(beyond.header("content-type"), "application/problem+json");
     let stale = get(&gateway, "/big.bin", &[("range", "bytes=0-9"), ("if-range", "\"old\"")]).await;
     assert_eq!((stale.status, stale.body.len()), (200, 400_000));
     let fresh =
@@ -156,6 +161,23 @@ async fn navigations_get_the_application_and_assets_their_404() {
     assert_eq!((room.status, room.header("content-type")), (200, "text/html; charset=utf-8"));
     assert!(room.header("content-security-policy").contains("script-src 'self';"));
     assert_eq!(room.header("cache-control"), "no-cache");
+    // Whoever asks for no page gets none here, and a cache must know.
+    let vary: Vec<_> = room.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(vary.contains(&"Accept"), "{vary:?}");
+    let etag = room.header("etag").to_owned();
+    let same = get(&gateway, "/rooms/42", &[page, ("if-none-match", &etag)]).await;
+    assert_eq!(
+        (same.status, same.headers.get_all("vary").iter().any(|value| value == "Accept")),
+        (304, true)
+    );
+    assert!(
+        !get(&gateway, "/index.html", &[page])
+            .await
+            .headers
+            .get_all("vary")
+            .iter()
+            .any(|value| value == "Accept")
+    );
     assert_eq!(get(&gateway, "/rooms/42", &[]).await.status, 404);
     assert_eq!(get(&gateway, "/app/missing.js", &[page]).await.status, 404);
     let fingerprinted = get(&gateway, "/app-3f9a8b2c.css", &[]).await;
@@ -190,4 +212,79 @@ async fn the_frontend_may_have_pages_of_its_own_for_errors() {
         let document = get(&gateway, path, &[]).await;
         assert_eq!((document.status, document.header("content-type")), (status, "application/problem+json"));
     }
+}
+
+#[tokio::test]
+async fn a_file_that_was_just_replaced_is_not_sent_under_the_old_tag() {
+    let gateway = gateway().await;
+    // Below `cached_file` it would be sent from memory, whole.
+    for round in 0..20u32 {
+        let (size, byte) = (200_000 + round as usize * 1000, b'a' + round as u8);
+        let old = get(&gateway, "/big.bin", &[]).await;
+        // As a deployment does it: written beside, and moved over it at once.
+        gateway.static_file("next.tmp", vec![byte; size]);
+        std::fs::rename(gateway.path("static/next.tmp"), gateway.path("static/big.bin")).unwrap();
+        let new = get(&gateway, "/big.bin", &[("if-none-match", old.header("etag"))]).await;
+        assert_eq!((new.status, new.body.len()), (200, size), "round {round}");
+        assert!(new.body.iter().all(|found| *found == byte), "round {round}");
+        assert_ne!(new.header("etag"), old.header("etag"));
+    }
+    std::fs::remove_file(gateway.path("static/big.bin")).unwrap();
+    assert_eq!(get(&gateway, "/big.bin", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_route_sets_fields_on_files_and_takes_fields_away() {
+    let gateway = Gateway::configured(
+        "[[route]]\npath = \"/\"\nfiles = true\n\
+         response_headers = { cache-control = \"public, max-age=60\", x-frame-options = \"\", x-team = \"web\" }\n",
+    )
+    .await;
+    let page = get(&gateway, "/", &[]).await;
+    assert_eq!(page.headers.get_all("cache-control").iter().collect::<Vec<_>>(), ["public, max-age=60"]);
+    assert_eq!((page.header("x-team"), page.header("x-frame-options")), ("web", ""));
+    assert!(!page.header("content-security-policy").is_empty());
+    let same = get(&gateway, "/", &[("if-none-match", page.header("etag"))]).await;
+    assert_eq!((same.status, same.header("cache-control")), (304, "public, max-age=60"));
+    let missing = get(&gateway, "/missing.js", &[]).await;
+    assert_eq!(
+        (missing.status, missing.header("cache-control"), missing.header("x-team")),
+        (404, "no-store", "")
+    );
+}
+
+#[tokio::test]
+async fn big_files_are_streamed_with_little_memory_and_read_at_any_place() {
+    const SIZE: u64 = 5 << 30;
+    let gateway = Gateway::configured("[[route]]\npath = \"/\"\nfiles = true\n").await;
+    // Five gigabytes of nothing, which take no room on the disk, and a word at the end.
+    let mut file = std::fs::File::create(gateway.path("static/film.mp4")).unwrap();
+    file.set_len(SIZE - 3).unwrap();
+    file.seek(SeekFrom::End(0)).unwrap();
+    file.write_all(b"end").unwrap();
+    until("the file", || async {
+        ask(&gateway, "/missing").await;
+        gateway.client().head(gateway.url("/film.mp4")).send().await.unwrap().status() == 200
+    })
+    .await;
+    let tail = get(&gateway, "/film.mp4", &[("range", "bytes=-3")]).await;
+    assert_eq!(tail.header("content-range"), format!("bytes {}-{}/{SIZE}", SIZE - 3, SIZE - 1));
+    assert_eq!(tail.body, b"end");
+
+    let before = gateway.memory_kib();
+    let mut readers = Vec::new();
+    for at in 0..60 {
+        let builder = gateway.client_builder();
+        let client = if at % 2 == 0 { builder.http1_only() } else { builder.http2_prior_knowledge() };
+        let mut answer = client.build().unwrap().get(gateway.url("/film.mp4")).send().await.unwrap();
+        assert_eq!(answer.content_length(), Some(SIZE));
+        // Somebody who begins to watch and stops to look.
+        for _ in 0..20 {
+            answer.chunk().await.unwrap().unwrap();
+        }
+        readers.push(answer);
+    }
+    let grown = gateway.memory_kib().saturating_sub(before);
+    // As docs/gateway.md says, and something for each connection.
+    assert!(grown < 60 * 600, "{grown} KiB for sixty readers who stand still");
 }

@@ -2,7 +2,6 @@
 
 use std::{fs, sync::Arc, time::Duration};
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::{
     ClientConfig, HandshakeKind, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
@@ -14,52 +13,12 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::support::{
-    Gateway,
+    Authority, Gateway,
     client::{connect, connect_with, raw, read_answer, status},
     until,
 };
 
 const GET: &[u8] = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
-
-/// An authority of the test's own.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
-    }
-
-    /// Certificate and key for these names, valid for so many days from now (negative: expired).
-    fn issue(&self, names: &[&str], days: i64) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let now = time::OffsetDateTime::now_utc();
-        params.not_before = now - time::Duration::days(30);
-        params.not_after = now + time::Duration::days(days);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        (format!("{}{}", certificate.pem(), self.pem), key.serialize_pem())
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
-        roots
-    }
-
-    fn client(&self) -> ClientConfig {
-        ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth()
-    }
-}
 
 /// The serial-like identity of the certificate that answers this name.
 async fn certificate_for(gateway: &Gateway, config: &ClientConfig, name: &str) -> Vec<u8> {
@@ -222,20 +181,84 @@ async fn client_certificates_are_asked_for_checked_and_passed_on() {
     assert!(!ask(Some(authority.issue(&["old"], -1))).await, "expired");
 }
 
-#[tokio::test]
-async fn old_protocols_are_not_spoken() {
-    let gateway = Gateway::configured("").await;
-    // ClientHello of TLS 1.1, by hand: rustls cannot speak it any more.
-    let mut tcp = TcpStream::connect(("127.0.0.1", gateway.https)).await.unwrap();
-    let mut body = vec![1, 0, 0, 43, 3, 2];
+/// A `ClientHello` by hand, for what rustls as a client does not do.
+fn hello(version: [u8; 2], ciphers: &[[u8; 2]], name: Option<&[u8]>) -> Vec<u8> {
+    let with_length = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
+    let extension = |kind: u8, content: Vec<u8>| [&[0, kind][..], &with_length(&content)].concat();
+    let mut extensions = Vec::new();
+    if let Some(name) = name {
+        extensions.extend(extension(0, with_length(&[&[0][..], &with_length(name)].concat())));
+    }
+    // Groups x25519 and secp256r1, uncompressed points, signatures by ECDSA and RSA.
+    extensions.extend(extension(10, with_length(&[0, 29, 0, 23])));
+    extensions.extend(extension(11, vec![1, 0]));
+    extensions.extend(extension(13, with_length(&[4, 3, 5, 3, 8, 4, 4, 1])));
+    let mut body = version.to_vec();
     body.extend_from_slice(&[7; 32]);
-    body.extend_from_slice(&[0, 0, 4, 0xc0, 0x13, 0, 0x2f, 1, 0]);
-    let mut hello = vec![22, 3, 1, 0, body.len() as u8];
-    hello.extend(body);
-    tcp.write_all(&hello).await.unwrap();
-    let mut answer = [0; 64];
-    let size = tokio::time::timeout(Duration::from_secs(5), tcp.read(&mut answer)).await.unwrap().unwrap();
-    assert!(size == 0 || answer[0] == 21, "an alert or the end: {:?}", &answer[..size]);
+    body.push(0);
+    body.extend(with_length(&ciphers.concat()));
+    body.extend_from_slice(&[1, 0]);
+    body.extend(with_length(&extensions));
+    let handshake = [&[1, 0][..], &with_length(&body)].concat();
+    [&[22, 3, 1][..], &with_length(&handshake)].concat()
+}
+
+/// How the gateway takes a hello: 22 goes on with the handshake, 21 is an alert, 0 the end.
+async fn taken(gateway: &Gateway, hello: &[u8]) -> u8 {
+    let mut tcp = TcpStream::connect(("127.0.0.1", gateway.https)).await.unwrap();
+    tcp.write_all(hello).await.unwrap();
+    let mut first = [0];
+    let read = tokio::time::timeout(Duration::from_secs(20), tcp.read(&mut first)).await.expect("an answer");
+    if matches!(read, Ok(1)) { first[0] } else { 0 }
+}
+
+const GOOD: [u8; 2] = [0xc0, 0x2b];
+
+#[tokio::test]
+async fn old_protocols_and_weak_ciphers_are_not_spoken() {
+    let gateway = Gateway::configured("").await;
+    assert_eq!(
+        taken(&gateway, &hello([3, 3], &[GOOD], Some(b"localhost"))).await,
+        22,
+        "TLS 1.2 with AES-GCM"
+    );
+    for old in [[3, 0], [3, 1], [3, 2]] {
+        assert_ne!(taken(&gateway, &hello(old, &[GOOD], Some(b"localhost"))).await, 22, "{old:?}");
+    }
+    for (what, weak) in [
+        ("RSA key exchange", [0x00, 0x9c]),
+        ("CBC", [0xc0, 0x09]),
+        ("CBC with SHA-256", [0xc0, 0x23]),
+        ("3DES", [0xc0, 0x08]),
+        ("RC4", [0xc0, 0x07]),
+        ("no encryption", [0xc0, 0x06]),
+        ("anonymous", [0xc0, 0x18]),
+        ("finite-field Diffie-Hellman", [0x00, 0x9e]),
+    ] {
+        assert_ne!(taken(&gateway, &hello([3, 3], &[weak], Some(b"localhost"))).await, 22, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn no_name_gets_the_first_certificate_and_a_broken_one_an_alert() {
+    irongate_shared::install_crypto_provider();
+    let authority = Authority::new();
+    let (one, two) =
+        (authority.issue(&["one.example"], 30), authority.issue(&["127.0.0.1", "two.example"], 30));
+    let gateway = with_files(&[("one", one.clone()), ("two", two)]).await;
+    let leaf = CertificateDer::from_pem_slice(one.0.as_bytes()).unwrap().to_vec();
+    let mut nameless = authority.client();
+    nameless.enable_sni = false;
+    assert_eq!(certificate_for(&gateway, &nameless, "one.example").await, leaf);
+    for name in [&b"stranger.example"[..], b"ONE.EXAMPLE", b"*", &[b'a'; 300]] {
+        let taken = taken(&gateway, &hello([3, 3], &[GOOD], Some(name))).await;
+        assert!(matches!(taken, 22 | 21), "{}: {taken}", String::from_utf8_lossy(name));
+    }
+    for broken in [&b""[..], b"a b", b"a\0b", b"a..b", b"\xff\xfe", b"-.example"] {
+        let taken = taken(&gateway, &hello([3, 3], &[GOOD], Some(broken))).await;
+        assert!(matches!(taken, 22 | 21 | 0), "{broken:?}: {taken}");
+    }
+    assert_eq!(certificate_for(&gateway, &nameless, "one.example").await, leaf, "nobody was harmed");
 }
 
 #[tokio::test]

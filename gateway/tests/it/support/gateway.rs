@@ -111,6 +111,12 @@ impl Gateway {
 
     /// Starts a second process that takes the sockets over, and waits until the first one has ended.
     pub(crate) async fn upgrade(&mut self) {
+        let old = self.hand_over().await;
+        self.end_of(old).await;
+    }
+
+    /// Starts a second process that takes the sockets over, and gives the first one.
+    pub(crate) async fn hand_over(&mut self) -> Child {
         let successor = self.spawn(&["--upgrade"]);
         // It listens for the sockets before it does anything else.
         let socket = self.path("data/upgrade.sock");
@@ -119,8 +125,13 @@ impl Gateway {
             async move { there }
         })
         .await;
-        let mut old = std::mem::replace(&mut self.process, successor);
+        let old = std::mem::replace(&mut self.process, successor);
         signal_to(&old, "QUIT");
+        old
+    }
+
+    /// Waits until a process that was taken over from has ended.
+    pub(crate) async fn end_of(&self, mut old: Child) {
         let mut ended = false;
         for _ in 0..1500 {
             if old.try_wait().unwrap().is_some() {
@@ -152,6 +163,13 @@ impl Gateway {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("the gateway did not end");
+    }
+
+    /// Resident, as the system counts it.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -219,6 +237,16 @@ impl Gateway {
             .map_or("absent".to_owned(), |server| server["state"].as_str().unwrap().to_owned())
     }
 
+    /// Requests under way at one server.
+    pub(crate) async fn in_flight(&self, address: &str) -> u64 {
+        let state = self.state().await;
+        let upstreams = state["upstreams"].as_array().unwrap().iter();
+        let mut servers = upstreams.flat_map(|upstream| upstream["servers"].as_array().unwrap());
+        servers
+            .find(|server| server["address"] == address)
+            .map_or(0, |server| server["in_flight"].as_u64().unwrap())
+    }
+
     pub(crate) async fn until_server_is(&self, address: &str, wanted: &str) {
         until(&format!("{address} to be {wanted}"), || async { self.server_state(address).await == wanted })
             .await;
@@ -256,7 +284,7 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             eprintln!(
                 "---- gateway.toml\n{}\n---- gateway\n{}\n---- access\n{}",
-                self.config(),
+                fs::read_to_string(self.path("gateway.toml")).unwrap_or_default(),
                 self.log(),
                 self.access_log()
             );

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ struct Inner {
     port: u16,
     healthy: AtomicBool,
     requests: Mutex<Vec<Parts>>,
+    given_up: AtomicUsize,
 }
 
 /// A running service; dropped, its port refuses connections and open ones are cut.
@@ -30,11 +31,16 @@ pub(crate) struct Http2Service {
 
 impl Http2Service {
     /// Answers with its port's number and the length of the body, once it has that; `/…/echo` sends back each piece as it
-    /// comes, `/…/reset` cuts the stream.
+    /// comes, `/…/reset` cuts the stream, `/…/cut` does so within the answer, `/…/never` says nothing.
     pub(crate) async fn start() -> Self {
         let listener = bind(0).await;
         let port = listener.local_addr().unwrap().port();
-        let inner = Arc::new(Inner { port, healthy: AtomicBool::new(true), requests: Mutex::default() });
+        let inner = Arc::new(Inner {
+            port,
+            healthy: AtomicBool::new(true),
+            requests: Mutex::default(),
+            given_up: AtomicUsize::new(0),
+        });
         let shared = inner.clone();
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
@@ -51,6 +57,11 @@ impl Http2Service {
 
     pub(crate) fn set_healthy(&self, healthy: bool) {
         self.inner.healthy.store(healthy, SeqCst);
+    }
+
+    /// Requests that were never answered, and that the gateway waits for no more.
+    pub(crate) fn given_up(&self) -> usize {
+        self.inner.given_up.load(SeqCst)
     }
 
     /// Requests but health checks.
@@ -95,6 +106,19 @@ async fn answer(
         return respond.send_response(response, false)?.send_data(text.into(), true);
     }
     shared.requests.lock().unwrap().push(head);
+    if path.ends_with("/never") {
+        // Until the other side has enough.
+        let _ = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+        shared.given_up.fetch_add(1, SeqCst);
+        return Ok(());
+    }
+    if path.ends_with("/cut") {
+        let response = Response::builder().header("content-length", "100").body(()).unwrap();
+        let mut sending = respond.send_response(response, false)?;
+        sending.send_data("abc".into(), false)?;
+        sending.send_reset(h2::Reason::INTERNAL_ERROR);
+        return Ok(());
+    }
     if path.ends_with("/reset") {
         respond.send_reset(h2::Reason::INTERNAL_ERROR);
         return Ok(());

@@ -1,17 +1,25 @@
 //! Gateways and services for tests.
 
+pub(crate) mod authority;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod http2;
+pub(crate) mod load;
 pub(crate) mod names;
+pub(crate) mod nginx;
 pub(crate) mod service;
+pub(crate) mod stage;
 
 use std::{future::Future, net::TcpListener, time::Duration};
 
+pub(crate) use authority::Authority;
 pub(crate) use gateway::Gateway;
 pub(crate) use http2::Http2Service;
-pub(crate) use names::NameServer;
+pub(crate) use load::Load;
+pub(crate) use names::{Dnsmasq, NAME, NameServer};
+pub(crate) use nginx::Nginx;
 pub(crate) use service::Service;
+pub(crate) use stage::{LANES, Stage};
 
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {

@@ -1,7 +1,10 @@
-//! A name server that knows one name.
+//! Name servers: dnsmasq, and one of our own that misbehaves on order.
 
 use std::{
+    fs,
     net::Ipv4Addr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
 
@@ -10,6 +13,56 @@ use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinSet,
 };
+
+/// The name that is asked for.
+pub(crate) const NAME: &str = "api.test";
+
+/// dnsmasq on a port of its own, which knows one name; stopped when dropped.
+pub(crate) struct Dnsmasq {
+    pub(crate) port: u16,
+    directory: tempfile::TempDir,
+    process: Child,
+}
+
+impl Dnsmasq {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("hosts"), "").unwrap();
+        let port = super::free_port();
+        let process = Command::new(program())
+            .args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--pid-file"])
+            .args(["--listen-address=127.0.0.1", "--local=/test/", "--local-ttl=1", "--conf-file=/dev/null"])
+            .arg(format!("--port={port}"))
+            .arg(format!("--addn-hosts={}", directory.path().join("hosts").display()))
+            // Started by root it would become somebody who may not read the directory.
+            .arg("--user=root")
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("dnsmasq (Debian: dnsmasq-base)");
+        super::until_listening(port).await;
+        Self { port, directory, process }
+    }
+
+    pub(crate) fn set(&self, addresses: &[&str]) {
+        let lines: String = addresses.iter().map(|address| format!("{address} {NAME}\n")).collect();
+        fs::write(self.directory.path().join("hosts"), lines).unwrap();
+        let told = Command::new("kill").args(["-HUP", &self.process.id().to_string()]).status().unwrap();
+        assert!(told.success());
+    }
+}
+
+impl Drop for Dnsmasq {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Debian keeps it off the path of people who are not root.
+fn program() -> PathBuf {
+    let there = PathBuf::from("/usr/sbin/dnsmasq");
+    if there.exists() { there } else { PathBuf::from("dnsmasq") }
+}
 
 const A: [u8; 2] = [0, 1];
 

@@ -9,10 +9,11 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// What a service got, head and body.
 #[derive(Clone, Debug)]
@@ -40,10 +41,12 @@ impl Got {
 type Answer = dyn Fn(&Got) -> Vec<u8> + Send + Sync;
 
 struct Inner {
+    tls: Option<TlsAcceptor>,
     answer: Box<Answer>,
     healthy: AtomicBool,
     requests: Mutex<Vec<Got>>,
     connections: AtomicUsize,
+    given_up: AtomicUsize,
 }
 
 /// A running service; dropped, its port refuses connections and open ones are cut.
@@ -53,6 +56,9 @@ pub(crate) struct Service {
     inner: Arc<Inner>,
     accepting: JoinHandle<()>,
 }
+
+/// Instead of an answer: none comes, and the connection stays open.
+pub(crate) const NEVER: &[u8] = b"never";
 
 /// `HTTP/1.1 200 OK` with this body.
 pub(crate) fn ok(body: &str) -> Vec<u8> {
@@ -69,28 +75,42 @@ impl Service {
     pub(crate) async fn on(port: u16) -> Self {
         let listener = bind(port).await;
         let port = listener.local_addr().unwrap().port();
-        Self::with(listener, move |_| ok(&port.to_string()))
+        Self::with(listener, None, move |_| ok(&port.to_string()))
     }
 
     /// A service that answers 200 with its address.
     pub(crate) async fn at(address: &str) -> Self {
         let listener = bind_at(address.parse().unwrap()).await;
         let text = listener.local_addr().unwrap().to_string();
-        Self::with(listener, move |_| ok(&text))
+        Self::with(listener, None, move |_| ok(&text))
     }
 
     /// A service that answers with these bytes.
     pub(crate) async fn answering(answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
-        Self::with(bind(0).await, answer)
+        Self::with(bind(0).await, None, answer)
     }
 
-    fn with(listener: TcpListener, answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    /// As [`Service::answering`], over TLS.
+    pub(crate) async fn over_tls(
+        tls: TlsAcceptor,
+        answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with(bind(0).await, Some(tls), answer)
+    }
+
+    fn with(
+        listener: TcpListener,
+        tls: Option<TlsAcceptor>,
+        answer: impl Fn(&Got) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
+            tls,
             answer: Box::new(answer),
             healthy: AtomicBool::new(true),
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
         });
         let shared = inner.clone();
         let accepting = tokio::spawn(async move {
@@ -99,7 +119,17 @@ impl Service {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 shared.connections.fetch_add(1, SeqCst);
                 let shared = shared.clone();
-                connections.spawn(async move { converse(stream, &shared).await });
+                connections.spawn(async move {
+                    match &shared.tls {
+                        None => converse(stream, &shared).await,
+                        Some(tls) => {
+                            // One that only looks whether somebody listens goes no further.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                converse(stream, &shared).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { port: address.port(), address, inner, accepting }
@@ -116,6 +146,11 @@ impl Service {
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.inner.connections.load(SeqCst)
+    }
+
+    /// Requests that were never answered, and that the gateway waits for no more.
+    pub(crate) fn given_up(&self) -> usize {
+        self.inner.given_up.load(SeqCst)
     }
 
     /// Requests but health checks.
@@ -141,21 +176,28 @@ async fn bind_at(address: SocketAddr) -> TcpListener {
     socket.listen(1024).unwrap()
 }
 
-async fn converse(mut stream: TcpStream, shared: &Inner) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, shared: &Inner) {
     let mut input = Vec::new();
     while let Some(got) = read_request(&mut stream, &mut input).await {
         if got.head.starts_with("GET /health ") {
             let answer = if shared.healthy.load(SeqCst) {
                 ok(r#"{"status":"ok"}"#)
             } else {
-                b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 55\r\n\r\n{\"status\":\"fail\",\"checks\":{\"database\":{\"status\":\"fail\"}}}".to_vec()
+                b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 57\r\n\r\n{\"status\":\"fail\",\"checks\":{\"database\":{\"status\":\"fail\"}}}".to_vec()
             };
             let _ = stream.write_all(&answer).await;
+            let _ = stream.shutdown().await;
             return;
         }
         let answer = (shared.answer)(&got);
         shared.requests.lock().unwrap().push(got);
-        if answer.is_empty() || stream.write_all(&answer).await.is_err() {
+        if answer == NEVER {
+            // Until the other side has enough.
+            while stream.read_buf(&mut input).await.unwrap_or(0) > 0 {}
+            shared.given_up.fetch_add(1, SeqCst);
+            return;
+        }
+        if answer.is_empty() || stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
             return;
         }
         if answer.starts_with(b"HTTP/1.0") {
@@ -164,7 +206,7 @@ async fn converse(mut stream: TcpStream, shared: &Inner) {
     }
 }
 
-async fn read_request(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<Got> {
+async fn read_request<S: AsyncRead + Unpin>(stream: &mut S, input: &mut Vec<u8>) -> Option<Got> {
     let end = loop {
         if let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") {
             break end;
@@ -202,7 +244,11 @@ async fn read_request(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<Got
     Some(got)
 }
 
-async fn read_until(stream: &mut TcpStream, input: &mut Vec<u8>, end: &[u8]) -> Option<Vec<u8>> {
+async fn read_until<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    input: &mut Vec<u8>,
+    end: &[u8],
+) -> Option<Vec<u8>> {
     loop {
         if let Some(at) = input.windows(end.len()).position(|window| window == end) {
             return Some(input.drain(..at + end.len()).collect());
