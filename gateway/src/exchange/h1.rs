@@ -119,7 +119,7 @@ impl Http1 {
     }
 
     /// Waits for the first bytes of a request without a buffer of its own: most connections wait most of the
-    /// time, and one thread reads for one of them at a time.
+    /// time, and one thread reads for one of them at a time. `false` at the end of the stream.
     pub(crate) async fn first_bytes(&mut self) -> io::Result<bool> {
         thread_local! {
             static SCRATCH: RefCell<[u8; SCRATCH_SIZE]> = const { RefCell::new([0; SCRATCH_SIZE]) };
@@ -351,7 +351,7 @@ impl Http1 {
             return std::future::pending().await;
         }
         loop {
-            match self.fill().await {
+            match self.first_bytes().await {
                 Ok(true) if self.input.len() <= DRAIN_SIZE as usize => {}
                 Ok(true) => return std::future::pending().await,
                 // Under TLS nobody closes one side only.

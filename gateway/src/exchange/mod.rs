@@ -71,7 +71,8 @@ pub(crate) struct Request {
     /// The path decoded and normalised, for matching; what is sent on is `head.target`.
     pub(crate) path: String,
     pub(crate) id: String,
-    pub(crate) traceparent: String,
+    /// W3C Trace Context, as it goes on; made when a service is asked, where none came along.
+    pub(crate) traceparent: OnceLock<String>,
     /// Its span and the one above it, when traces are told.
     pub(crate) trace: Option<(Context, Option<u64>)>,
     pub(crate) client: Client,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use base64::Engine as _;
+use uuid::Uuid;
 
 use crate::{
     config::words,
@@ -145,7 +146,7 @@ pub(crate) fn to_service(request: &Request, route: &Route) -> Fields {
     passed.push("x-forwarded-host", request.authority());
     passed.push("forwarded", forwarded(&client_text, client.scheme, request.authority()));
     passed.push("x-request-id", &request.id);
-    passed.push("traceparent", &request.traceparent);
+    passed.push("traceparent", request.traceparent.get_or_init(new_traceparent));
     if let Some(subject) = request.connection.tls.as_ref().and_then(|tls| tls.client_subject.as_deref()) {
         passed.push_cleaned("x-auth-certificate", subject);
     }
@@ -173,6 +174,19 @@ fn filled_in<'t>(text: &'t str, request: &Request) -> Cow<'t, str> {
     Cow::Owned(filled)
 }
 
+/// The start of a trace (W3C Trace Context §3.2).
+fn new_traceparent() -> String {
+    let mut text = String::with_capacity(55);
+    let mut hex = [0; 32];
+    text.push_str("00-");
+    text.push_str(Uuid::from_u128(fastrand::u128(1..)).simple().encode_lower(&mut hex));
+    text.push('-');
+    let span = Uuid::from_u64_pair(fastrand::u64(1..), 0).simple().encode_lower(&mut hex);
+    text.push_str(span.get(..16).unwrap_or_default());
+    text.push_str("-01");
+    text
+}
+
 /// RFC 7239.
 fn forwarded(client: &str, scheme: &str, host: &str) -> String {
     let (before, after) = if client.contains(':') { ("for=\"[", "]\"") } else { ("for=", "") };
@@ -196,4 +210,17 @@ pub(crate) fn answer_fields(fields: &Fields, route: &[(String, String)]) -> Fiel
         passed.push(name, value);
     }
     passed
+}
+
+#[cfg(test)]
+mod tests {
+    use irongate_shared::traces::Context;
+
+    use super::*;
+
+    #[test]
+    fn new_traces_are_well_formed_and_never_the_same() {
+        assert!(Context::parse(&new_traceparent()).is_some());
+        assert_ne!(new_traceparent(), new_traceparent());
+    }
 }
