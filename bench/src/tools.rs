@@ -21,7 +21,7 @@ pub(crate) enum Program {
     Debian { name: &'static str, package: &'static str },
     /// A package of PyPI and the program in it, seen from the packages' directory or from `bin`.
     PyPi { package: &'static str, program: &'static str },
-    /// oha, from crates.io.
+    /// oha, by cargo.
     Oha,
 }
 

@@ -37,6 +37,9 @@ impl RedisCluster {
                     &bus,
                     "--cluster-node-timeout",
                     NODE_TIMEOUT_MS,
+                    // Else a master gathers copies for five seconds before it serves them.
+                    "--repl-diskless-sync-delay",
+                    "0",
                 ])
             })
             .collect();
@@ -59,23 +62,47 @@ impl RedisCluster {
         format!("redis+cluster://{first}?{}", others.join("&"))
     }
 
-    /// Waits until three nodes have all slots between them, each followed by one other, and all know it.
+    /// Waits until three nodes have all slots between them, each followed by one other, and all know it. A copy that has
+    /// not caught up could not take anybody's place.
     ///
     /// # Panics
     ///
     /// When that does not come.
     pub fn is_whole(&self) {
         wait_until("the cluster of Redis to be whole", LIMIT, || {
-            (0..NODES).all(|number| {
-                let nodes = self.ask(number, "cluster nodes");
-                let up = |role: &str| {
-                    let lines = nodes.lines().filter(|line| !line.contains("fail"));
-                    lines.filter(|line| line.contains(role) && line.contains(" connected")).count()
-                };
-                self.ask(number, "cluster info").contains("cluster_state:ok")
-                    && (up("master"), up("slave")) == (NODES / 2, NODES / 2)
-            })
+            (0..NODES)
+                .all(|number| self.sees(number) == Some((NODES / 2, NODES / 2)) && self.has_caught_up(number))
         });
+    }
+
+    /// Waits until the copy of a node that was stopped has taken its place, and all others know it. How long that takes
+    /// is up to Redis: an election may have to be held again.
+    ///
+    /// # Panics
+    ///
+    /// When that does not come.
+    pub fn has_replaced(&self, stopped: usize) {
+        wait_until("the stopped node to be replaced", LIMIT, || {
+            let mut others = (0..NODES).filter(|number| *number != stopped);
+            others.all(|number| self.sees(number).is_some_and(|(masters, _)| masters == NODES / 2))
+        });
+    }
+
+    /// A master has nobody to catch up with.
+    fn has_caught_up(&self, number: usize) -> bool {
+        let replication = self.ask(number, "info replication");
+        replication.contains("role:master") || replication.contains("master_link_status:up")
+    }
+
+    /// How many masters and copies a node is connected to, itself among them, when it takes the cluster for well.
+    fn sees(&self, number: usize) -> Option<(usize, usize)> {
+        let nodes = self.ask(number, "cluster nodes");
+        let up = |role: &str| {
+            let lines = nodes.lines().filter(|line| !line.contains("fail"));
+            lines.filter(|line| line.contains(role) && line.contains(" connected")).count()
+        };
+        let is_well = self.ask(number, "cluster info").contains("cluster_state:ok");
+        is_well.then(|| (up("master"), up("slave")))
     }
 
     /// The node that has the slot of `key`.
