@@ -82,21 +82,21 @@ pub(crate) async fn read_to_close<S: AsyncRead + Unpin>(stream: &mut S) -> Strin
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Reads one answer of known length, leaving the connection open.
+/// Reads one answer that says where it ends, leaving the connection open.
 pub(crate) async fn read_answer<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> String {
     let mut answer = Vec::new();
     let reading = async {
         loop {
             let text = String::from_utf8_lossy(&answer).into_owned();
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let head = head.to_ascii_lowercase();
+                let is_chunked = head.contains("transfer-encoding: chunked");
                 let length = head
                     .lines()
-                    .find_map(|line| {
-                        line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned)
-                    })
+                    .find_map(|line| line.strip_prefix("content-length: "))
                     .and_then(|length| length.parse().ok())
                     .unwrap_or(0);
-                if body.len() >= length {
+                if body.len() >= length && (!is_chunked || body.ends_with("0\r\n\r\n")) {
                     return;
                 }
             }
