@@ -5,10 +5,10 @@ use irongate_test_servers::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Backend, Beside, LIMIT, PASSWORD, Service, Setup, System};
+use crate::support::{Answer, Backend, Companion, LIMIT, PASSWORD, Service, Setup, System};
 
 /// A system whose services run twice. All begin at once, over an empty database.
-async fn started(backend: Backend) -> (System, Vec<Beside>) {
+async fn started(backend: Backend) -> (System, Vec<Companion>) {
     let mut setup = Setup::new(backend);
     // Long enough for a machine that does other things: a crowd takes its time.
     setup.set("IRONGATE_AUTH__REFRESH_GRACE", "5m");

@@ -5,9 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use irongate_test_servers::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::system::collect;
+use super::{Service, Setup, system::collect};
 
 /// A program beside those that `irongate up` runs: a second gateway, another version of a service. Dropping it ends it.
 pub(crate) struct Companion {
@@ -46,5 +47,20 @@ impl Drop for Companion {
         if std::thread::panicking() {
             eprintln!("--- what the program beside it printed ---\n{}", self.output.lock().unwrap());
         }
+    }
+}
+
+impl Setup {
+    /// Has the gateway know two servers of `service`: what `up` starts, and what is started here, at once.
+    pub(crate) fn start_beside(&mut self, service: Service) -> Companion {
+        let name = service.name().to_uppercase();
+        let (ours, beside) = (free_port(), free_port());
+        self.set("GATEWAY_URL", &format!("https://localhost:{}", self.https));
+        self.set(&format!("IRONGATE_{name}__LISTEN"), &format!("127.0.0.1:{ours}"));
+        let both = format!("127.0.0.1:{ours},127.0.0.1:{beside}");
+        self.set(&format!("IRONGATE_GATEWAY__UPSTREAM__{name}__SERVERS"), &both);
+        let mut command = self.command(&[&format!("{}-svc", service.name())]);
+        command.env(format!("IRONGATE_{name}__LISTEN"), format!("127.0.0.1:{beside}"));
+        Companion::start(&mut command)
     }
 }

@@ -1,7 +1,6 @@
 //! The system under test, and the people in front of it.
 
 mod answer;
-mod beside;
 mod chat;
 mod companion;
 mod conversation;
@@ -13,7 +12,6 @@ mod site;
 mod system;
 
 pub(crate) use answer::Answer;
-pub(crate) use beside::Beside;
 pub(crate) use chat::Chat;
 pub(crate) use companion::Companion;
 pub(crate) use conversation::Conversation;

@@ -259,6 +259,11 @@ fn malformed(path: &str) -> Vec<Malformed<'_>> {
         fields.extend_from_slice(more);
         fields
     };
+    let with = |at: usize, value: &'static [u8]| {
+        let mut fields = request(&[]);
+        fields[at].1 = value;
+        fields
+    };
     vec![
         ("transfer-encoding", request(&[("transfer-encoding", b"chunked")]), b""),
         ("connection", request(&[("connection", b"close")]), b""),
@@ -267,51 +272,11 @@ fn malformed(path: &str) -> Vec<Malformed<'_>> {
         ("upgrade", request(&[("upgrade", b"websocket")]), b""),
         ("te", request(&[("te", b"gzip")]), b""),
         ("two hosts", request(&[("host", b"other")]), b""),
-        (
-            "a user in the authority",
-            {
-                let mut fields = request(&[]);
-                fields[3].1 = b"user@localhost";
-                fields
-            },
-            b"",
-        ),
-        (
-            "a path with a space",
-            {
-                let mut fields = request(&[]);
-                fields[2].1 = b"/a b";
-                fields
-            },
-            b"",
-        ),
-        (
-            "a path that does not begin",
-            {
-                let mut fields = request(&[]);
-                fields[2].1 = b"a";
-                fields
-            },
-            b"",
-        ),
-        (
-            "an empty path",
-            {
-                let mut fields = request(&[]);
-                fields[2].1 = b"";
-                fields
-            },
-            b"",
-        ),
-        (
-            "a line break in the path",
-            {
-                let mut fields = request(&[]);
-                fields[2].1 = b"/a\r\nx: y";
-                fields
-            },
-            b"",
-        ),
+        ("a user in the authority", with(3, b"user@localhost"), b""),
+        ("a path with a space", with(2, b"/a b"), b""),
+        ("a path that does not begin", with(2, b"a"), b""),
+        ("an empty path", with(2, b""), b""),
+        ("a line break in the path", with(2, b"/a\r\nx: y"), b""),
         ("no method", request(&[])[1..].to_vec(), b""),
         ("two paths", request(&[(":path", b"/b")]), b""),
         ("an unknown pseudo field", request(&[(":protocol-of-mine", b"x")]), b""),

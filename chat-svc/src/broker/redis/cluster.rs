@@ -22,9 +22,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{
-    DEAD, DOUBT, EVERYBODY, Ear, Order, Outgoing, Over, PAUSE, PULSE, SILENCE, WAIT, channel_of, room_of,
-};
+use super::{DEAD, DOUBT, EVERYBODY, Ear, Outgoing, Over, PAUSE, PULSE, SILENCE, WAIT, channel_of, room_of};
 use crate::broker::Heard;
 
 /// Pulses, evenly over the slots: a node that holds an eighth of them in a row is surely asked whether it is heard.
@@ -159,7 +157,11 @@ impl Listener {
                     None => return Over::Lost,
                 },
                 order = self.ear.ordered.recv() => match order {
-                    Some(order) => self.obey(order, connection),
+                    Some(order) => self.ear.obey(
+                        order,
+                        |channel| subscribe(connection.clone(), channel),
+                        |channel| unsubscribe(connection.clone(), channel),
+                    ),
                     None => return Over::Done,
                 },
                 _ = pulse.tick() => {
@@ -225,35 +227,14 @@ impl Listener {
             }
         });
     }
-
-    fn obey(&mut self, order: Order, connection: &ClusterConnection) {
-        let mut connection = connection.clone();
-        match order {
-            Order::Subscribe(room, done) => {
-                self.ear.rooms.insert(room);
-                // A node that stalls must not hold up joins: the room's end is polled until it is back.
-                let done = self.ear.trusted.then_some(done);
-                tokio::spawn(async move {
-                    if !subscribe(connection, channel_of(room)).await {
-                        tracing::debug!(%room, "a room could not be subscribed to; its end is polled");
-                    }
-                    if let Some(done) = done {
-                        let _ = done.send(());
-                    }
-                });
-            }
-            Order::Unsubscribe(room) => {
-                self.ear.rooms.remove(&room);
-                tokio::spawn(async move {
-                    let _ = timeout(WAIT, connection.sunsubscribe(channel_of(room))).await;
-                });
-            }
-        }
-    }
 }
 
 async fn subscribe(mut connection: ClusterConnection, channel: String) -> bool {
     matches!(timeout(WAIT, connection.ssubscribe(channel)).await, Ok(Ok(())))
+}
+
+async fn unsubscribe(mut connection: ClusterConnection, channel: String) {
+    let _ = timeout(WAIT, connection.sunsubscribe(channel)).await;
 }
 
 fn text(value: &Value) -> Option<&str> {

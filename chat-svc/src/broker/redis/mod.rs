@@ -174,6 +174,38 @@ impl Ear {
         }
     }
 
+    /// Does what is asked over a connection; `subscribe` says whether it worked.
+    fn obey<S, U>(
+        &mut self,
+        order: Order,
+        subscribe: impl FnOnce(String) -> S,
+        unsubscribe: impl FnOnce(String) -> U,
+    ) where
+        S: Future<Output = bool> + Send + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
+        match order {
+            Order::Subscribe(room, done) => {
+                self.rooms.insert(room);
+                // A Redis that stalls must not hold up joins: the room's end is polled until it is back.
+                let done = self.trusted.then_some(done);
+                let subscribing = subscribe(channel_of(room));
+                tokio::spawn(async move {
+                    if !subscribing.await {
+                        tracing::debug!(%room, "a room could not be subscribed to; its end is polled");
+                    }
+                    if let Some(done) = done {
+                        let _ = done.send(());
+                    }
+                });
+            }
+            Order::Unsubscribe(room) => {
+                self.rooms.remove(&room);
+                tokio::spawn(unsubscribe(channel_of(room)));
+            }
+        }
+    }
+
     /// Passes on what came on a channel; the number of a pulse of our own.
     fn take(&self, channel: &str, bytes: &[u8]) -> Option<u64> {
         match envelope::read(self.us, room_of(channel), bytes)? {

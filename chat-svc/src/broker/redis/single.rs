@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deadpool_redis::redis::{
-    AsyncConnectionConfig, Client, Msg, RedisError,
+    AsyncConnectionConfig, Client, Msg,
     aio::{MultiplexedConnection, PubSubSink, PubSubStream},
     pipe,
 };
@@ -14,7 +14,7 @@ use tokio::{
 };
 use url::Url;
 
-use super::{DEAD, DOUBT, EVERYBODY, Ear, Order, Outgoing, Over, PAUSE, PULSE, SILENCE, WAIT, channel_of};
+use super::{DEAD, DOUBT, EVERYBODY, Ear, Outgoing, Over, PAUSE, PULSE, SILENCE, WAIT, channel_of};
 
 /// Words of one pipeline.
 const PIPELINE: usize = 512;
@@ -109,7 +109,11 @@ impl Listener {
                     None => return Over::Lost,
                 },
                 order = self.ear.ordered.recv() => match order {
-                    Some(order) => self.obey(order, &sink),
+                    Some(order) => self.ear.obey(
+                        order,
+                        |channel| subscribe(sink.clone(), channel),
+                        |channel| unsubscribe(sink.clone(), channel),
+                    ),
                     None => return Over::Done,
                 },
                 _ = pulse.tick() => {
@@ -130,33 +134,6 @@ impl Listener {
         }
     }
 
-    fn obey(&mut self, order: Order, sink: &PubSubSink) {
-        let mut sink = sink.clone();
-        match order {
-            Order::Subscribe(room, done) => {
-                self.ear.rooms.insert(room);
-                // A Redis that stalls must not hold up joins: the room's end is polled until it is back.
-                let done = self.ear.trusted.then_some(done);
-                tokio::spawn(async move {
-                    let subscribed: Result<Result<(), RedisError>, _> =
-                        timeout(WAIT, sink.subscribe(channel_of(room))).await;
-                    if !matches!(subscribed, Ok(Ok(()))) {
-                        tracing::debug!(%room, "a room could not be subscribed to; its end is polled");
-                    }
-                    if let Some(done) = done {
-                        let _ = done.send(());
-                    }
-                });
-            }
-            Order::Unsubscribe(room) => {
-                self.ear.rooms.remove(&room);
-                tokio::spawn(async move {
-                    let _ = timeout(WAIT, sink.unsubscribe(channel_of(room))).await;
-                });
-            }
-        }
-    }
-
     async fn take(&mut self, message: &Msg) {
         let beat = self.ear.take(message.get_channel_name(), message.get_payload_bytes());
         if beat == Some(self.beat) {
@@ -164,4 +141,12 @@ impl Listener {
             self.ear.went_up().await;
         }
     }
+}
+
+async fn subscribe(mut sink: PubSubSink, channel: String) -> bool {
+    matches!(timeout(WAIT, sink.subscribe(channel)).await, Ok(Ok(())))
+}
+
+async fn unsubscribe(mut sink: PubSubSink, channel: String) {
+    let _ = timeout(WAIT, sink.unsubscribe(channel)).await;
 }
