@@ -234,13 +234,22 @@ impl Fault {
             Fault::Client(ClientFault::Malformed(cause)) => cause.to_string(),
             Fault::Client(ClientFault::BadBody(cause)) => cause.to_string(),
             Fault::Client(ClientFault::BadToken(cause)) => cause.clone(),
-            Fault::Upstream(UpstreamFault::Refused(cause)) => cause.clone(),
-            Fault::Upstream(UpstreamFault::BadAnswer(cause)) => cause.to_string(),
-            Fault::Upstream(UpstreamFault::BadBody(cause)) => cause.to_string(),
+            Fault::Upstream(fault) => match fault {
+                UpstreamFault::NoneHealthy => "no server is healthy".to_owned(),
+                UpstreamFault::Overloaded => {
+                    "as many requests in flight as `max_in_flight` allows".to_owned()
+                }
+                UpstreamFault::Refused(cause) => cause.clone(),
+                UpstreamFault::ConnectTimeout => "no connection in time".to_owned(),
+                UpstreamFault::ClosedEarly => "closed the connection without an answer".to_owned(),
+                UpstreamFault::AnswerTimeout => "no answer in time".to_owned(),
+                UpstreamFault::BadAnswer(cause) => cause.to_string(),
+                UpstreamFault::BadBody(cause) => cause.to_string(),
+            },
             Fault::Ourselves(OwnFault::Identity(cause) | OwnFault::File(cause) | OwnFault::Coding(cause)) => {
                 cause.clone()
             }
-            other => other.name().to_owned(),
+            Fault::Client(_) => self.name().to_owned(),
         }
     }
 
@@ -299,5 +308,24 @@ fn malformed_status(cause: Malformed) -> StatusCode {
         | Malformed::CodingInHttp10
         | Malformed::BadCoding
         | Malformed::ConnectionField => StatusCode::BAD_REQUEST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operators_read_in_words_why_a_service_did_not_answer() {
+        for fault in [
+            UpstreamFault::NoneHealthy,
+            UpstreamFault::Overloaded,
+            UpstreamFault::ConnectTimeout,
+            UpstreamFault::ClosedEarly,
+            UpstreamFault::AnswerTimeout,
+        ] {
+            let fault = Fault::from(fault);
+            assert_ne!(fault.cause(), fault.name());
+        }
     }
 }
