@@ -132,6 +132,10 @@ async fn the_first_view_is_light() {
         // the same in every build, and larger than the brotli that users get.
         window.takes_encoding("gzip").await;
     }
+    // The gateway compresses ahead of time, behind its first answers, and without optimization that takes it seconds.
+    visitor.goto(&stage.system.url("/favicon.svg")).await;
+    let is_compressed = "fetch('/').then((answer) => answer.headers.get('content-encoding') === 'gzip')";
+    visitor.holds("a compressed page", is_compressed).await;
     visitor.goto(&stage.system.url("/")).await;
     stage.sign_in_at(&ann, "ann", &format!("/rooms/{room}")).await;
 
