@@ -24,7 +24,7 @@ trust *arguments:
 
 # Run all tests, with private PostgreSQL and Redis servers and a headless Chromium
 test *arguments:
-    cargo test --workspace "$@"
+    cargo test --workspace --no-fail-fast "$@"
 
 # Take the pictures of every view in docs/screenshots anew
 screenshots:

@@ -30,6 +30,7 @@ mod fault;
 mod fuzzing;
 mod gateway;
 mod guard;
+mod idle;
 mod lane;
 mod listen;
 mod observe;

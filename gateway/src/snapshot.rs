@@ -32,7 +32,8 @@ pub(crate) struct Snapshot {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) addresses: AddressRule,
     pub(crate) rate: Option<RateLimit>,
-    pub(crate) redirect_port: u16,
+    /// What stands behind the host in redirects to HTTPS; nothing for the usual port.
+    pub(crate) redirect_port: String,
     pub(crate) hsts: Option<String>,
     pub(crate) settings: Settings,
 }
@@ -83,7 +84,10 @@ impl Snapshot {
             trusted_proxies: check::networks(&settings.client.trusted_proxies, "", &mut none),
             addresses: check::address_rule(&settings.client.allow, &settings.client.deny, "", &mut none),
             rate: check::rate(limits.rate, limits.burst),
-            redirect_port: settings.listen.redirect_port.or(https_port).unwrap_or(443),
+            redirect_port: match settings.listen.redirect_port.or(https_port) {
+                None | Some(443) => String::new(),
+                Some(port) => format!(":{port}"),
+            },
             hsts: (hsts > 0).then(|| format!("max-age={hsts}; includeSubDomains")),
             pools,
             settings,

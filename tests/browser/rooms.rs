@@ -177,7 +177,8 @@ async fn who_keeps_order_can_mute_and_remove(stage: &Stage, ann: &Window, bob: &
     bob.sees("You were removed from this room.").await;
     bob.is_at("/").await;
     // The browser is going back from the dialog, and would give up another way meanwhile.
-    ann.holds("the dialog left behind", "!document.querySelector('dialog[open]') && !history.state?.layer").await;
+    ann.holds("the dialog left behind", "!document.querySelector('dialog[open]') && !history.state?.layer")
+        .await;
 }
 
 async fn presence_ends_with_the_window(stage: &Stage, ann: Window, bob: Window) {

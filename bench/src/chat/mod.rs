@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// How long each measurement takes.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
+    /// Messages per second at which latency is measured, the same for all; absent: half of what each can take.
+    #[arg(long)]
+    rate: Option<f64>,
     /// Processors of the server that is measured, as taskset writes them.
     #[arg(long, default_value = "0")]
     servers_on: Processors,
@@ -225,7 +228,7 @@ fn measure(
     let steady = if work == Work::Durable {
         None
     } else {
-        let rate = full.messages_per_second / 2.0;
+        let rate = args.rate.unwrap_or(full.messages_per_second / 2.0);
         let mut meter = Meter::new(started, around, args);
         let (counted, latencies) = crowd.run_steady(rate, scale.warm_up, scale.time, || meter.begin())?;
         let load = meter.end(counted);

@@ -64,6 +64,13 @@ impl Signer {
         Ok(Self(jsonwebtoken::EncodingKey::from_ed_der(document.as_ref())))
     }
 
+    /// Takes the key out of the tables again: an auth-svc cannot open the private half, and would sign nothing.
+    pub(crate) fn withdraw(self, database: &DatabaseUrl) -> anyhow::Result<()> {
+        let mut db = Db::open(database).context("the database of the service")?;
+        diesel::delete(signing_keys::table.find("bench")).execute(&mut db).context("removing a key")?;
+        Ok(())
+    }
+
     pub(crate) fn person(&self, name: &str) -> anyhow::Result<Person> {
         let now = Clock::system().now();
         let claims = json!({

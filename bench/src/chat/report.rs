@@ -157,7 +157,7 @@ impl Results {
         }
         let _ = write!(
             text,
-            "\n### {title}\n\n| | deliveries/s | CPU µs/delivery | busy | others | lost | at half load: messages/s | CPU µs/delivery | p50 ms | p99 ms | lost |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
+            "\n### {title}\n\n| | deliveries/s | CPU µs/delivery | busy | others | lost | at a fixed rate: messages/s | CPU µs/delivery | p50 ms | p99 ms | lost |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         );
         for name in names {
             let of = |figure: fn(&Load, u64, Option<&Steady>) -> Option<f64>| self.middle(name, work, figure);

@@ -187,7 +187,6 @@ struct User {
     name: String,
     id: String,
     access: Person,
-    refresh: String,
 }
 
 impl Stage {
@@ -256,7 +255,6 @@ impl Stage {
                 name,
                 id: text(&made, "id")?,
                 access: Person { token: text(&answer, "access_token")? },
-                refresh: text(&answer, "refresh_token")?,
             });
         }
         let first = self.users.first().context("a user")?;
@@ -345,14 +343,14 @@ impl Stage {
                 Ok(measured.into_iter().map(row).collect())
             }
             Work::Refresh => {
-                let chains = self.users.iter().map(|user| Chain::Refresh(user.refresh.clone())).collect();
-                let measured = ask(&self.auth, chains, time, args, postgres)?;
-                // The chain is at another place: whoever goes on with it signs in again.
+                // New sessions: those of an earlier round have gone on, or a flood of sign-ins pushed them out.
                 let mut line = Line::open(self.auth.address)?;
-                for user in &mut self.users {
+                let mut chains = Vec::new();
+                for user in &self.users {
                     let answer = line.get_done("POST", "/auth/login", "", Some(&sign_in(&user.name)))?;
-                    user.refresh = text(&answer, "refresh_token")?;
+                    chains.push(Chain::Refresh(text(&answer, "refresh_token")?));
                 }
+                let measured = ask(&self.auth, chains, time, args, postgres)?;
                 let users: Vec<&str> = self.users.iter().map(|user| user.id.as_str()).collect();
                 Ok(row(measured, pgbench(limit::refresh_script(&users))?))
             }
@@ -374,8 +372,9 @@ impl Stage {
             Work::Verify => {
                 // Its own key: services under test go on with theirs.
                 let signer = Signer::install(&self.database)?;
-                limit::verification(&self.database, &signer, time)
-                    .map(|all| all.into_iter().map(|row| Row { work, backend, ..row }).collect())
+                let measured = limit::verification(&self.database, &signer, time);
+                signer.withdraw(&self.database)?;
+                measured.map(|all| all.into_iter().map(|row| Row { work, backend, ..row }).collect())
             }
         }
     }

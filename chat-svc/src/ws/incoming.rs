@@ -54,14 +54,20 @@ impl Incoming {
                     Ok(Some(said)) => return Some(Ok(said)),
                     Err(why) => return Some(Err(why)),
                 },
-                Ok(None) => match self.frames.next().await {
-                    Some(Ok(bytes)) if self.buffer.is_empty() => self.buffer = bytes.into(),
-                    Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
-                    // The guard's words.
-                    Some(Err(PayloadError::Overflow)) => return Some(Err(Close::TooBig)),
-                    Some(Err(PayloadError::EncodingCorrupted)) => return Some(Err(Close::Protocol)),
-                    Some(Err(_)) | None => return None,
-                },
+                Ok(None) => {
+                    if self.buffer.is_empty() {
+                        // Its rest is a part of what was read for the connection, all of which it would keep.
+                        self.buffer = BytesMut::new();
+                    }
+                    match self.frames.next().await {
+                        Some(Ok(bytes)) if self.buffer.is_empty() => self.buffer = bytes.into(),
+                        Some(Ok(bytes)) => self.buffer.extend_from_slice(&bytes),
+                        // The guard's words.
+                        Some(Err(PayloadError::Overflow)) => return Some(Err(Close::TooBig)),
+                        Some(Err(PayloadError::EncodingCorrupted)) => return Some(Err(Close::Protocol)),
+                        Some(Err(_)) | None => return None,
+                    }
+                }
                 Err(ProtocolError::Overflow) => return Some(Err(Close::TooBig)),
                 Err(_) => return Some(Err(Close::Protocol)),
             }

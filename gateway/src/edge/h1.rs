@@ -11,11 +11,12 @@ use std::{
 use http::StatusCode;
 use pingora::server::ShutdownWatch;
 
-use super::{Context, Door, idle::Idle, serve, unreadable};
+use super::{Context, Door, serve, unreadable};
 use crate::{
     exchange::{BodySize, Connection, Downstream, h1::Http1, socket::Socket},
     fault::{ClientFault, Fault},
     gateway::{Gateway, stopping},
+    idle::Idle,
     wire::{
         RequestHead,
         request::{Parsed, parse},

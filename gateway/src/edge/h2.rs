@@ -18,7 +18,7 @@ use h2::{RecvStream, server::SendResponse};
 use pingora::server::ShutdownWatch;
 use tokio::{sync::Notify, time::timeout};
 
-use super::{Context, Door, idle::Idle, serve, unreadable};
+use super::{Context, Door, serve, unreadable};
 use crate::{
     exchange::{
         BodySize, Connection, Downstream,
@@ -28,6 +28,7 @@ use crate::{
     },
     fault::ClientFault,
     gateway::{Gateway, stopping},
+    idle::Idle,
     snapshot::Snapshot,
     wire::frames::FrameWatch,
 };

@@ -5,7 +5,6 @@
 pub(crate) mod arrival;
 pub(crate) mod h1;
 pub(crate) mod h2;
-mod idle;
 
 use std::{sync::Arc, time::Instant};
 
@@ -141,7 +140,7 @@ async fn redirect(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<
             fields.push("content-type", "application/octet-stream");
             exchange.respond(StatusCode::OK, fields, proof.into()).await
         }
-        None => lane::redirect::to_https(exchange, context.snapshot.redirect_port).await,
+        None => lane::redirect::to_https(exchange, &context.snapshot.redirect_port).await,
     }
 }
 

@@ -9,16 +9,16 @@ use crate::{
     wire::{Fields, Malformed, request::split_port},
 };
 
-/// From the plain listener to the same address under HTTPS; 308 keeps method and body.
-pub(crate) async fn to_https(exchange: &mut Exchange<'_>, port: u16) -> Result<(), Fault> {
+/// From the plain listener to the same address under HTTPS; 308 keeps method and body. `port` is what stands behind the
+/// host.
+pub(crate) async fn to_https(exchange: &mut Exchange<'_>, port: &str) -> Result<(), Fault> {
     let host = split_port(&exchange.request.head.authority).0;
     if host.is_empty() {
         // HTTP/1.0 may leave it out, and then there is nowhere to go.
         return Err(ClientFault::Malformed(Malformed::NoHost).into());
     }
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    let location = format!("https://{host}{port}{}", exchange.request.head.target);
-    answer(exchange, StatusCode::PERMANENT_REDIRECT, &location).await
+    let location = ["https://", host, port, &exchange.request.head.target].concat();
+    answer(exchange, StatusCode::PERMANENT_REDIRECT, location).await
 }
 
 /// What a route says; `{path}` and `{query}` stand for the request's own.
@@ -28,7 +28,7 @@ pub(crate) async fn to_configured(
     status: StatusCode,
 ) -> Result<(), Fault> {
     let location = filled_in(to, &exchange.request);
-    answer(exchange, status, &location).await
+    answer(exchange, status, location).await
 }
 
 fn filled_in(to: &str, request: &Request) -> String {
@@ -41,9 +41,10 @@ fn filled_in(to: &str, request: &Request) -> String {
     to.replace("{path}", &path).replace("{query}", &query)
 }
 
-async fn answer(exchange: &mut Exchange<'_>, status: StatusCode, location: &str) -> Result<(), Fault> {
-    let mut fields = Fields::default();
-    fields.push_cleaned("location", location);
+async fn answer(exchange: &mut Exchange<'_>, status: StatusCode, mut location: String) -> Result<(), Fault> {
+    let mut fields = Fields::with_capacity(location.len() + 256, 8);
+    fields.push_cleaned("location", &location);
     fields.push("content-type", "text/plain; charset=utf-8");
-    exchange.respond(status, fields, Bytes::from(format!("{location}\n"))).await
+    location.push('\n');
+    exchange.respond(status, fields, Bytes::from(location)).await
 }

@@ -12,6 +12,10 @@ pub(crate) fn normalize(raw: &str) -> Option<String> {
     if raw == "*" {
         return Some(raw.to_owned());
     }
+    // Most paths have nothing to decode, and no segment that begins with a dot.
+    if memchr::memchr(b'%', raw.as_bytes()).is_none() && !raw.as_bytes().windows(2).any(|two| two == b"/.") {
+        return raw.starts_with('/').then(|| raw.to_owned());
+    }
     let mut path = String::with_capacity(raw.len());
     for segment in raw.strip_prefix('/')?.split('/') {
         path.push('/');

@@ -325,8 +325,9 @@ pub(crate) fn valid_authority(authority: &str) -> Result<String, Malformed> {
 
 /// Splits `host:port`; the colons inside an IPv6 literal are not port marks.
 pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
-    let after_literal = authority.rfind(']').map_or(0, |at| at + 1);
-    match authority.get(after_literal..).and_then(|rest| rest.find(':')) {
+    let literal = authority.starts_with('[').then(|| authority.rfind(']')).flatten();
+    let after_literal = literal.map_or(0, |at| at + 1);
+    match authority.get(after_literal..).and_then(|rest| rest.bytes().position(|byte| byte == b':')) {
         Some(colon) => {
             let (host, port) = authority.split_at(after_literal + colon);
             (host, port.get(1..))

@@ -314,7 +314,7 @@ async fn malformed_http2_requests_never_reach_a_service() {
                 "{path}, {what}: {ended:?}"
             );
             // A service over HTTP/2 hears of what began well, and then that it was reset.
-            let hears = *path == "/full" && !body.is_empty();
+            let hears = path.starts_with("/full") && !body.is_empty();
             let asked = LANES.contains(path) && stage.reached(path) > 0;
             assert!(hears || !asked, "{path}, {what}: a service was asked");
         }

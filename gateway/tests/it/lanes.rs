@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{Request, StatusCode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -208,15 +209,9 @@ async fn bodies_that_drip_or_stand_still_are_ended() {
         assert!(ended.as_ref().map_or(!drips, |answer| answer.status() == 408), "{lane} {drips}: {ended:?}");
     };
     tokio::join!(
-        async {
-            tokio::join!(dripped_over_http1("/lean"), dripped_over_http1("/tls"), dripped_over_http1("/full"))
-        },
-        async {
-            tokio::join!(over_http2("/lean", true), over_http2("/tls", true), over_http2("/full", true))
-        },
-        async {
-            tokio::join!(over_http2("/lean", false), over_http2("/tls", false), over_http2("/full", false))
-        },
+        join_all(LANES.map(dripped_over_http1)),
+        join_all(LANES.map(|lane| over_http2(lane, true))),
+        join_all(LANES.map(|lane| over_http2(lane, false))),
     );
 }
 
@@ -270,9 +265,8 @@ async fn nobody_speaks_for_the_gateway_and_every_answer_has_its_id() {
         gateway.client_builder().http1_only().build().unwrap(),
         gateway.client_builder().http2_prior_knowledge().build().unwrap(),
     ] {
-        for (path, expected) in
-            [("/", 200), ("/moved", 308), ("/missing.js", 404), ("/lean", 200), ("/tls", 200), ("/full", 200)]
-        {
+        let lanes = LANES.map(|lane| (lane, 200));
+        for (path, expected) in [("/", 200), ("/moved", 308), ("/missing.js", 404)].into_iter().chain(lanes) {
             let request = client
                 .get(gateway.url(path))
                 .header("x-auth-subject", "admin")

@@ -100,10 +100,15 @@ async fn converse(mut stream: TcpStream) {
 }
 
 async fn gateway() -> Gateway {
+    gateway_with("tunnel_idle = \"4s\"").await
+}
+
+/// With a line of the route.
+async fn gateway_with(line: &str) -> Gateway {
     let port = websocket_service().await;
     Gateway::configured(&format!(
         "[upstream.chat]\nservers = [\"127.0.0.1:{port}\"]\n\n[[route]]\npath = \"/chat\"\nupstream = \"chat\"\n\
-         tunnel_idle = \"4s\"\n[shutdown]\ngrace = \"5s\"\n"
+         {line}\n[shutdown]\ngrace = \"5s\"\n"
     ))
     .await
 }
@@ -287,6 +292,23 @@ async fn silence_ends_a_socket_at_its_own_limit_and_not_before() {
     let ended = timeout(Duration::from_secs(15), stream.read(&mut byte)).await.expect("an end in time");
     assert!(matches!(ended, Ok(0) | Err(_)));
     assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+/// Pingora's proxy would end one after a minute, and so would the idle timeout of connections.
+#[tokio::test]
+async fn a_socket_that_is_silent_for_longer_than_a_minute_lives() {
+    let gateway = gateway_with("").await;
+    let mut stream = connect(&gateway, &[b"http/1.1"]).await;
+    stream.write_all(HANDSHAKE.as_bytes()).await.unwrap();
+    read_until(&mut stream, b"hello").await;
+    let mut client = http2(&gateway).await;
+    let mut socket = OverHttp2::open(&gateway, &mut client).await;
+    socket.read_until(b"hello").await;
+    tokio::time::sleep(Duration::from_secs(80)).await;
+    stream.write_all(b"\x81\x02hi").await.unwrap();
+    assert_eq!(read_until(&mut stream, b"hi").await, b"\x81\x02hi");
+    socket.send(b"\x81\x02hi");
+    assert_eq!(socket.read_until(b"hi").await, b"\x81\x02hi");
 }
 
 #[tokio::test]

@@ -438,12 +438,14 @@ fn compress(bytes: &[u8], coding: Coding) -> Option<Vec<u8>> {
         Coding::Brotli => {
             // An unoptimized build would take seconds per file for the last percent.
             let quality = if cfg!(debug_assertions) { 1 } else { 9 };
-            let mut writer = brotli::CompressorWriter::new(&mut out, 64 * 1024, quality, 22);
+            // Tables are made for the window, whatever the length of the file: tens of megabytes for the largest.
+            let window = (usize::BITS - bytes.len().leading_zeros()).clamp(10, 22);
+            let mut writer = brotli::CompressorWriter::new(&mut out, 64 * 1024, quality, window);
             writer.write_all(bytes).ok()?;
             writer.flush().ok()?;
             drop(writer);
         }
-        Coding::Zstd => out = zstd::encode_all(bytes, 12).ok()?,
+        Coding::Zstd => out = zstd::bulk::compress(bytes, 12).ok()?,
         Coding::Gzip => {
             let mut writer = flate2::write::GzEncoder::new(&mut out, flate2::Compression::new(8));
             writer.write_all(bytes).ok()?;

@@ -1,19 +1,21 @@
 //! Bytes both ways until one side ends, nothing moves for too long, or the gateway drains.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use pingora::server::ShutdownWatch;
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 use super::frames::FrameTracker;
 use crate::{
     exchange::{h2::Http2, socket::Socket},
     gateway::stopping,
+    idle::Idle,
     upstream::connection::Connection,
+    within::within,
 };
 
 /// One direction's buffer. WebSocket messages are small; big ones take several turns.
@@ -92,8 +94,9 @@ pub(super) async fn run(
 
     let mut from_client = BytesMut::with_capacity(BUFFER);
     let mut from_service = BytesMut::with_capacity(BUFFER);
-    let deadline = tokio::time::sleep(idle);
-    tokio::pin!(deadline);
+    // Both for the whole tunnel: a message must not pay for a new timer and a new watch.
+    let mut idle = Idle::new(idle);
+    let mut draining = pin!(stopping(&mut shutdown));
     loop {
         tokio::select! {
             more = client.receive(&mut from_client) => {
@@ -121,13 +124,13 @@ pub(super) async fn run(
                 }
                 from_service.clear();
             }
-            () = stopping(&mut shutdown), if frames.at_boundary() => {
+            () = &mut draining, if frames.at_boundary() => {
                 close(&mut client).await;
                 return moved;
             }
-            () = &mut deadline => return moved,
+            () = idle.over() => return moved,
         }
-        deadline.as_mut().reset(Instant::now() + idle);
+        idle.interrupt();
     }
 }
 
@@ -139,7 +142,7 @@ async fn send<W: AsyncWrite + Unpin>(to: &mut W, data: &[u8]) -> bool {
         to.write_all(data).await?;
         to.flush().await
     };
-    matches!(timeout(WRITE_LIMIT, sending).await, Ok(Ok(())))
+    matches!(within(WRITE_LIMIT, sending).await, Ok(Ok(())))
 }
 
 /// Says 1012 and gives the client a moment to answer, so that it sees a close and not a cut.

@@ -47,12 +47,13 @@ impl Authority {
         ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth()
     }
 
-    /// For a service behind TLS, as `localhost`.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    /// For a service behind TLS, as `localhost`, that speaks one of these protocols (ALPN; none: whatever is spoken).
+    pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> TlsAcceptor {
         let (chain, key) = self.issue(&["localhost"], 30);
         let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -1,4 +1,4 @@
-//! A service that speaks HTTP/2 in the clear and ends its answers in trailers, as gRPC services do.
+//! A service that speaks HTTP/2 and ends its answers in trailers, as gRPC services do.
 
 use std::sync::{
     Arc, Mutex,
@@ -9,9 +9,10 @@ use bytes::Bytes;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, Response, request::Parts};
 use tokio::{
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::service::bind;
 
@@ -33,6 +34,15 @@ impl Http2Service {
     /// Answers with its port's number and the length of the body, once it has that; `/…/echo` sends back each piece as it
     /// comes, `/…/reset` cuts the stream, `/…/cut` does so within the answer, `/…/never` says nothing.
     pub(crate) async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// As [`Http2Service::start`], over TLS.
+    pub(crate) async fn over_tls(tls: TlsAcceptor) -> Self {
+        Self::with(Some(tls)).await
+    }
+
+    async fn with(tls: Option<TlsAcceptor>) -> Self {
         let listener = bind(0).await;
         let port = listener.local_addr().unwrap().port();
         let inner = Arc::new(Inner {
@@ -45,7 +55,18 @@ impl Http2Service {
         let accepting = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(converse(stream, shared.clone()));
+                let (tls, shared) = (tls.clone(), shared.clone());
+                connections.spawn(async move {
+                    match tls {
+                        None => converse(stream, shared).await,
+                        Some(tls) => {
+                            // One that only looks whether somebody listens goes no further.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                converse(stream, shared).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self { port, inner, accepting }
@@ -76,7 +97,7 @@ impl Drop for Http2Service {
     }
 }
 
-async fn converse(stream: TcpStream, shared: Arc<Inner>) {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, shared: Arc<Inner>) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     let mut streams = JoinSet::new();
     while let Some(Ok((request, respond))) = connection.accept().await {

@@ -3,7 +3,7 @@
 use super::{Authority, Gateway, Http2Service, Service, free_port, service::NEVER, service::ok};
 
 /// Ways to a service; the route's path is the lane's name.
-pub(crate) const LANES: [&str; 3] = ["/lean", "/tls", "/full"];
+pub(crate) const LANES: [&str; 4] = ["/lean", "/tls", "/full", "/full-tls"];
 
 /// Checks that a busy machine does not fail.
 const PATIENT: &str = "health = { timeout = \"20s\" }";
@@ -28,8 +28,9 @@ impl Behind {
         };
         match lane {
             "/lean" => Self::Http1(Service::answering(answer).await),
-            "/tls" => Self::Http1(Service::over_tls(authority.acceptor(), answer).await),
-            _ => Self::Http2(Http2Service::start().await),
+            "/tls" => Self::Http1(Service::over_tls(authority.acceptor(&[]), answer).await),
+            "/full" => Self::Http2(Http2Service::start().await),
+            _ => Self::Http2(Http2Service::over_tls(authority.acceptor(&[b"h2"])).await),
         }
     }
 
@@ -98,10 +99,12 @@ impl Stage {
             }
             let name = &lane[1..];
             let addresses: Vec<String> = behind.iter().map(Behind::address).collect();
+            let tls = format!("tls_name = \"localhost\"\ntls_root = {root:?}\n");
             let protocol = match lane {
                 "/lean" => String::new(),
-                "/tls" => format!("protocol = \"https\"\ntls_name = \"localhost\"\ntls_root = {root:?}\n"),
-                _ => "protocol = \"h2c\"\n".to_owned(),
+                "/tls" => format!("protocol = \"https\"\n{tls}"),
+                "/full" => "protocol = \"h2c\"\n".to_owned(),
+                _ => format!("protocol = \"h2\"\n{tls}"),
             };
             for (name, addresses) in [
                 (name.to_owned(), addresses),

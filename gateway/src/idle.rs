@@ -1,9 +1,9 @@
-//! How long a connection has had nothing to do.
+//! How long a connection or a tunnel has had nothing to do.
 
 use std::{
-    future::Future as _,
+    future::{Future as _, poll_fn},
     pin::Pin,
-    task::Context,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -11,43 +11,43 @@ use tokio::time::{Sleep, sleep};
 
 /// One timer for the whole life of a connection: it is looked at when it rings, and set again when something
 /// happened meanwhile. Setting a timer for every pause between two requests would cost each of them.
-pub(super) struct Idle {
+pub(crate) struct Idle {
     limit: Duration,
     since: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Idle {
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self { limit, since: None, timer: Box::pin(sleep(limit)) }
     }
 
     /// Begins anew with another limit.
-    pub(super) fn restart(&mut self, limit: Duration) {
+    pub(crate) fn restart(&mut self, limit: Duration) {
         self.limit = limit;
         self.since = None;
         self.timer.as_mut().reset(tokio::time::Instant::now() + limit);
     }
 
     /// No longer than `limit` from now on, unless the limit is shorter.
-    pub(super) fn shorten(&mut self, limit: Duration) {
+    pub(crate) fn shorten(&mut self, limit: Duration) {
         self.restart(limit.min(self.limit));
     }
 
     /// The limit from now on.
-    pub(super) fn set_limit(&mut self, limit: Duration) {
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
         if self.limit != limit {
             self.restart(limit);
         }
     }
 
     /// There is something to do.
-    pub(super) fn interrupt(&mut self) {
+    pub(crate) fn interrupt(&mut self) {
         self.since = None;
     }
 
     /// There is nothing to do: whether it has been so for too long.
-    pub(super) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         let since = *self.since.get_or_insert_with(Instant::now);
         while self.timer.as_mut().poll(cx).is_ready() {
             let due = since + self.limit;
@@ -58,12 +58,15 @@ impl Idle {
         }
         false
     }
+
+    /// Resolves when there was nothing to do for too long.
+    pub(crate) async fn over(&mut self) {
+        poll_fn(|cx| if self.is_over(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use super::*;
 
     #[tokio::test]
@@ -75,13 +78,8 @@ mod tests {
             tokio::time::sleep(limit).await;
             idle.interrupt();
             let since = Instant::now();
-            over(&mut idle).await;
+            idle.over().await;
             assert!(since.elapsed() >= limit);
         }
-    }
-
-    async fn over(idle: &mut Idle) {
-        poll_fn(|cx| if idle.is_over(cx) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending })
-            .await;
     }
 }
