@@ -12,7 +12,7 @@ async fn rooms_and_people() {
     a_room_counts_what_is_unread_and_marks_mentions(&stage, &ann, &bob).await;
     notifications_tell_who_looks_away(&stage, &ann, &bob).await;
     search_leads_to_the_message(&stage, &ann).await;
-    who_keeps_order_can_mute_and_remove(&stage, &ann, &bob).await;
+    who_keeps_order_can_mute_and_remove(&ann, &bob).await;
     presence_ends_with_the_window(&stage, ann, bob).await;
 }
 
@@ -145,7 +145,7 @@ async fn search_leads_to_the_message(stage: &Stage, ann: &Window) {
     ann.finds("heading", "Nothing found").await;
 }
 
-async fn who_keeps_order_can_mute_and_remove(stage: &Stage, ann: &Window, bob: &Window) {
+async fn who_keeps_order_can_mute_and_remove(ann: &Window, bob: &Window) {
     go_to_room(bob, "harbour").await;
     go_to_room(ann, "harbour").await;
     ann.click("link", "Room details, 2 members").await;
