@@ -33,7 +33,7 @@ screenshots:
 # Try for minutes to prove that the chat loses something: CHAOS_SECONDS=300 on PostgreSQL behind the gateway, and on SQLite
 chaos:
     cargo build --quiet --package irongate-gateway
-    CHAOS_SECONDS="${CHAOS_SECONDS:-300}" CHAOS_GATEWAY="${CARGO_TARGET_DIR:-$PWD/target}/debug/irongate-gateway" cargo test --package irongate-chat-svc --test it lossless -- --nocapture
+    CHAOS_SECONDS="${CHAOS_SECONDS:-300}" cargo test --package irongate-chat-svc --test it lossless -- --nocapture
 
 # Try under oha's load that no request is lost: reloads, a new certificate, a new binary, servers that come and go
 lossless:

@@ -197,7 +197,9 @@ fn on_a_fresh_process(
     let site = Site::open(stage, entrant.peer, &entrant.program, &entrant.label, setting)?;
     let cost = match work.kind {
         Kind::Idle { connections } => {
-            // Between so many connections and twice as many: what a start left behind is given back meanwhile.
+            // Between so many connections and twice as many, all of them after the start: what that left behind would
+            // be taken for the first, and hide what they take.
+            settled(&site)?;
             let some = Idle::open(place, site.https, "/chat/hello", connections)?;
             let before = settled(&site)?;
             let more = Idle::open(place, site.https, "/chat/hello", connections)?;

@@ -62,6 +62,16 @@ pub(crate) fn service(
 #[async_trait]
 impl ServerApp for Entrance {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        // Pingora's task has room for handshakes of its own: an idle connection would hold nearly 9 KiB for them.
+        let (entrance, shutdown) = (Arc::clone(self), shutdown.clone());
+        tokio::spawn(async move { entrance.admit(stream, &shutdown).await });
+        None
+    }
+}
+
+impl Entrance {
+    /// Serves one connection to its end; `None` when it does not come so far.
+    async fn admit(&self, stream: Stream, shutdown: &ShutdownWatch) -> Option<()> {
         let tcp = stream.into_any().downcast::<TcpStream>().ok()?;
         let gateway = &self.gateway;
         // The address is asked for once per connection: it is a system call.
@@ -108,7 +118,7 @@ impl ServerApp for Entrance {
         } else {
             edge::h1::run(gateway, self.door, socket, connection, shutdown).await;
         }
-        None
+        Some(())
     }
 }
 
