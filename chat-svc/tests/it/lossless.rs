@@ -464,6 +464,8 @@ impl Gateway {
             .env("IRONGATE_DATA", folder.path())
             .env("RUST_LOG", "error")
             .stdin(std::process::Stdio::null())
+            // Its access log.
+            .stdout(std::process::Stdio::null())
             .spawn()
             .expect("the gateway starts");
         Some(Self { base: format!("http://127.0.0.1:{port}"), process, _folder: folder })
