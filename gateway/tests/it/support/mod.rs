@@ -10,21 +10,17 @@ pub(crate) mod nginx;
 pub(crate) mod service;
 pub(crate) mod stage;
 
-use std::{future::Future, net::TcpListener, time::Duration};
+use std::{future::Future, time::Duration};
 
 pub(crate) use authority::Authority;
 pub(crate) use gateway::Gateway;
 pub(crate) use http2::Http2Service;
+pub(crate) use irongate_test_servers::free_port;
 pub(crate) use load::Load;
 pub(crate) use names::{Dnsmasq, NAME, NameServer};
 pub(crate) use nginx::Nginx;
 pub(crate) use service::Service;
 pub(crate) use stage::{LANES, Stage};
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 pub(crate) async fn until_listening(port: u16) {
     until(&format!("port {port} to take connections"), || async move {
