@@ -177,39 +177,68 @@ impl Signer {
             return Ok(key);
         }
         let (sealer, lifetime, rotation) = (Arc::clone(&self.sealer), self.lifetime, self.rotation);
-        let row = self
+        let own = self
             .database
             .write(move |db| {
-                let mut keys = signing_keys::valid_at(db, now + lifetime)?;
-                let due = |key: &KeyRow| key.created_at_ms + rotation <= now + PUBLISHED_FIRST;
+                let mut keys = own_keys(&sealer, signing_keys::valid_at(db, now + lifetime)?)?;
+                let due = |key: &OwnKey| key.row.created_at_ms + rotation <= now + PUBLISHED_FIRST;
                 if keys.iter().all(due) {
                     // Two that find this at once, here or in a replica, make one key between them.
                     signing_keys::lock(db)?;
-                    keys = signing_keys::valid_at(db, now + lifetime)?;
+                    keys = own_keys(&sealer, signing_keys::valid_at(db, now + lifetime)?)?;
                 }
                 if keys.iter().all(due) {
                     let made = make(&sealer, now, now + rotation + lifetime + PUBLISHED_FIRST * 24)?;
-                    signing_keys::insert(db, &made)?;
-                    tracing::info!(kid = made.kid, "made a signing key");
+                    signing_keys::insert(db, &made.row)?;
+                    tracing::info!(kid = made.row.kid, "made a signing key");
                     keys.push(made);
                 }
-                let published = |key: &&KeyRow| key.created_at_ms + PUBLISHED_FIRST <= now;
-                let newest = |key: &&KeyRow| (key.created_at_ms, key.kid.clone());
-                let key = keys.iter().filter(published).max_by_key(newest).or(keys.iter().max_by_key(newest));
-                key.cloned().ok_or_else(|| SignerError::Crypto("no key".to_owned()))
+                let published = |key: &OwnKey| key.row.created_at_ms + PUBLISHED_FIRST <= now;
+                // A published one before any other, of those the newest.
+                let best = |key: &OwnKey| (published(key), key.row.created_at_ms, key.row.kid.clone());
+                keys.into_iter().max_by_key(best).ok_or_else(|| SignerError::Crypto("no key".to_owned()))
             })
             .await?;
-        let pkcs8 = self
-            .sealer
-            .open(&row.kid, &row.private_key)
-            .map_err(|_| SignerError::ForeignKey(row.kid.clone()))?;
-        let key = Arc::new(SigningKey { kid: row.kid, key: EncodingKey::from_ed_der(&pkcs8), read_at: now });
+        let key = Arc::new(SigningKey {
+            kid: own.row.kid,
+            key: EncodingKey::from_ed_der(&own.pkcs8),
+            read_at: now,
+        });
         self.current.store(Some(Arc::clone(&key)));
         Ok(key)
     }
 }
 
-fn make(sealer: &Sealer, now: Timestamp, expires: Timestamp) -> Result<KeyRow, SignerError> {
+/// A key of the table that our master key opens.
+struct OwnKey {
+    row: KeyRow,
+    pkcs8: Vec<u8>,
+}
+
+/// The keys that we can sign with. Others are passed over, lest an auth-svc with another master key stop the sign-ins of
+/// all; but who finds nothing else is that one, and makes no key.
+fn own_keys(sealer: &Sealer, rows: Vec<KeyRow>) -> Result<Vec<OwnKey>, SignerError> {
+    let (mut own, mut foreign) = (Vec::new(), None);
+    for row in rows {
+        match sealer.open(&row.kid, &row.private_key) {
+            Ok(pkcs8) => own.push(OwnKey { row, pkcs8 }),
+            Err(_) => foreign = Some(row.kid),
+        }
+    }
+    match foreign {
+        Some(kid) if own.is_empty() => return Err(SignerError::ForeignKey(kid)),
+        Some(kid) => {
+            tracing::warn!(
+                kid,
+                "a signing key was sealed with another master key: another auth-svc has other secrets"
+            );
+        }
+        None => {}
+    }
+    Ok(own)
+}
+
+fn make(sealer: &Sealer, now: Timestamp, expires: Timestamp) -> Result<OwnKey, SignerError> {
     let failed = |what: &str| SignerError::Crypto(what.to_owned());
     let pair = Ed25519KeyPair::generate().map_err(|_| failed("generating"))?;
     // Version 1: jsonwebtoken does not read the public key that version 2 appends.
@@ -219,7 +248,8 @@ fn make(sealer: &Sealer, now: Timestamp, expires: Timestamp) -> Result<KeyRow, S
         .map_err(|_| failed("naming"))?;
     let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| failed("naming"))?;
     let private_key = sealer.seal(&kid, pkcs8.as_ref());
-    Ok(KeyRow { kid, public_key, private_key, created_at_ms: now, expires_at_ms: expires })
+    let row = KeyRow { kid, public_key, private_key, created_at_ms: now, expires_at_ms: expires };
+    Ok(OwnKey { row, pkcs8: pkcs8.as_ref().to_vec() })
 }
 
 /// RFC 8037 §2: an Ed25519 key is an octet key pair, its `x` the raw public key.

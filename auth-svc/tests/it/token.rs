@@ -5,9 +5,14 @@ use std::time::Duration;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use diesel::prelude::*;
-use irongate_shared::db::{Database, Db, DbError};
-use irongate_test_identity::{Installation, Value, json, on_both_databases};
+use irongate_shared::{
+    clock::Clock,
+    db::{Database, Db, DbError},
+    service::Started,
+};
+use irongate_test_identity::{Backend, Installation, Setup, Value, json, on_both_databases};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use tokio_util::sync::CancellationToken;
 
 fn part(token: &str, at: usize) -> Value {
     let part = token.split('.').nth(at).unwrap();
@@ -92,8 +97,40 @@ on_both_databases! {
     }
 }
 
+on_both_databases! {
+    async fn an_auth_svc_with_other_secrets_stops_no_sign_in(app: Installation) {
+        app.register("ann").await;
+        let kid = part(&app.sign_in("ann").await.access, 0)["kid"].clone();
+
+        // Also when a key is due, and whoever comes first makes it.
+        let due = Clock::shifted();
+        due.advance(Duration::from_secs(30 * 86_400 - 1800));
+        let refused = start_with_other_secrets(&app, due).await;
+        assert!(refused.contains(kid.as_str().unwrap()) && refused.contains("IRONGATE_SECRETS"), "{refused}");
+        assert_eq!(app.number("SELECT COUNT(*) AS number FROM signing_keys").await, 1);
+
+        // The newest key of those that are published, and one that we cannot open.
+        app.clock.advance(Duration::from_secs(3 * 3600));
+        planted_key(&app, app.clock.now().as_millis() - 7_200_000).await;
+        assert_eq!(part(&app.sign_in("ann").await.access, 0)["kid"], kid);
+    }
+}
+
+/// Why an auth-svc over the same database, with a secrets folder of its own, does not start.
+async fn start_with_other_secrets(app: &Installation, clock: Clock) -> String {
+    let secrets = tempfile::tempdir().unwrap();
+    let mut platform = app.platform.clone();
+    platform.secrets = secrets.path().to_owned();
+    let run = move || {
+        let settings = Setup::on(Backend::Sqlite).auth;
+        let started = Started { settings, platform, shutdown: CancellationToken::new() };
+        actix_web::rt::System::new().block_on(irongate_auth_svc::run_at(started, clock))
+    };
+    format!("{:#}", tokio::task::spawn_blocking(run).await.unwrap().unwrap_err())
+}
+
 /// A key of our own among the installation's, as somebody would have who stole one: what it signs is signed right.
-async fn planted_key(app: &Installation) -> (String, EncodingKey) {
+async fn planted_key(app: &Installation, created_at_ms: i64) -> (String, EncodingKey) {
     let pair = Ed25519KeyPair::generate().unwrap();
     let row = (pair.public_key().as_ref().to_vec(), "planted".to_owned());
     let database = Database::open(&app.platform.database, 1).await.unwrap();
@@ -105,7 +142,7 @@ async fn planted_key(app: &Installation) -> (String, EncodingKey) {
                 signing_keys::kid.eq(kid),
                 signing_keys::public_key.eq(public),
                 signing_keys::private_key.eq(Vec::new()),
-                signing_keys::created_at_ms.eq(0_i64),
+                signing_keys::created_at_ms.eq(created_at_ms),
                 signing_keys::expires_at_ms.eq(far),
             ))
             .execute(db)?;
@@ -133,7 +170,7 @@ on_both_databases! {
     async fn a_right_signature_is_not_enough(app: Installation) {
         app.register("ann").await;
         let claims = part(&app.sign_in("ann").await.access, 1);
-        let (kid, key) = planted_key(&app).await;
+        let (kid, key) = planted_key(&app, 0).await;
         let header = Header { kid: Some(kid), typ: Some("at+jwt".to_owned()), ..Header::new(Algorithm::EdDSA) };
         let changed = |field: &str, value: Value| {
             let mut claims = claims.clone();
