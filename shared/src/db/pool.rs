@@ -1,6 +1,9 @@
 //! Lends connections, and threads to block on them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::r2d2::{self, ManageConnection, Pool, R2D2Connection};
 use tokio::sync::Semaphore;
@@ -18,6 +21,10 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long a connection that nobody needs is kept (and until the pool looks, twice a minute): where there are too few
 /// for all services, one service's idle ones must not keep another out.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// How long after its last answer a connection is lent without a question whether it still lives: asking is a round
+/// trip, half of what a small request costs. A database that goes away fails what is under way in any case.
+const FRESH: Duration = Duration::from_millis(250);
 
 /// A database, shared by all tasks of a process. Cheap to clone.
 ///
@@ -130,8 +137,11 @@ impl Lane {
         // The turn stays with the thread, however long that is held: who comes later is told at once that all are busy.
         let answer = blocking(move || {
             let _turn = turn;
-            let mut db = pool.get().map_err(|why| DbError::Unavailable(why.to_string()))?;
-            run(&mut db)
+            let mut lent = pool.get().map_err(|why| DbError::Unavailable(why.to_string()))?;
+            let result = run(&mut lent.db);
+            // A failure may be the connection's: the next one asks first.
+            lent.answered = result.is_ok().then(Instant::now);
+            result
         });
         match tokio::time::timeout(ANSWER_WAIT, answer).await {
             Ok(answer) => answer,
@@ -157,20 +167,31 @@ where
 #[derive(Debug)]
 struct Manager(DatabaseUrl);
 
+/// A connection of the pool.
+struct Lent {
+    db: Db,
+    /// When it was last seen to work, unless something failed since.
+    answered: Option<Instant>,
+}
+
 impl ManageConnection for Manager {
-    type Connection = Db;
+    type Connection = Lent;
     type Error = r2d2::Error;
 
-    fn connect(&self) -> Result<Db, r2d2::Error> {
-        Db::open(&self.0).map_err(r2d2::Error::ConnectionError)
+    fn connect(&self) -> Result<Lent, r2d2::Error> {
+        let db = Db::open(&self.0).map_err(r2d2::Error::ConnectionError)?;
+        Ok(Lent { db, answered: Some(Instant::now()) })
     }
 
-    fn is_valid(&self, db: &mut Db) -> Result<(), r2d2::Error> {
-        db.ping().map_err(r2d2::Error::QueryError)
+    fn is_valid(&self, lent: &mut Lent) -> Result<(), r2d2::Error> {
+        if lent.answered.is_some_and(|answered| answered.elapsed() < FRESH) {
+            return Ok(());
+        }
+        lent.db.ping().map_err(r2d2::Error::QueryError)
     }
 
-    fn has_broken(&self, db: &mut Db) -> bool {
-        std::thread::panicking() || db.is_broken()
+    fn has_broken(&self, lent: &mut Lent) -> bool {
+        std::thread::panicking() || lent.db.is_broken()
     }
 }
 

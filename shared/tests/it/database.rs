@@ -134,6 +134,34 @@ async fn a_broken_rule_is_named_alike() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_cut_costs_one_answer_at_most() {
+    let server = Postgres::shared().database();
+    let url = server.url().parse().unwrap();
+    let database = Database::open(&url, 1).await.unwrap();
+    let other = Database::open(&url, 1).await.unwrap();
+    let ask = || database.read(|db| Ok::<_, DbError>(db.batch_execute("SELECT 1")?));
+    let cut = || {
+        other.read(|db| {
+            Ok::<_, DbError>(db.batch_execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+            )?)
+        })
+    };
+
+    // Cut in use, it is lent once more, and no second time.
+    ask().await.unwrap();
+    cut().await.unwrap();
+    assert!(matches!(ask().await, Err(DbError::Unavailable(_))));
+    ask().await.unwrap();
+
+    // Cut while it lay idle, it is not lent at all.
+    cut().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    ask().await.unwrap();
+}
+
+#[tokio::test]
 async fn both_schemas_say_the_same() {
     // Apart from what full-text search needs: numbered rows on SQLite, a vector column on PostgreSQL.
     let folder = tempfile::tempdir().unwrap();
