@@ -20,6 +20,7 @@ use super::batch::{self, Batch, Notice};
 use crate::{
     metrics::Metrics,
     room::{Command, Event, Outcome, Refused, RoomId, Seq},
+    store,
 };
 
 /// Jobs that may wait for one lane; more are refused as overload rather than answered late.
@@ -216,7 +217,8 @@ impl Lane {
         let db = match &mut self.connection {
             Some(db) => db,
             none => {
-                let opened = Db::open(&self.url).map_err(|why| DbError::Unavailable(why.to_string()))?;
+                let opened = store::open_for_writing(&self.url)
+                    .map_err(|why| DbError::Unavailable(why.to_string()))?;
                 none.insert(opened)
             }
         };

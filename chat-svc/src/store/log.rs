@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use irongate_shared::{clock::Timestamp, db::Db, id::UserId, on_inner};
+use irongate_shared::{clock::Timestamp, db::Db, id::UserId};
 
 use super::{
+    arrays::{Column, Over},
     messages,
     schema::{messages as messages_table, room_events},
 };
@@ -38,20 +39,41 @@ struct NewRow<'a> {
 }
 
 pub(crate) fn insert_all(db: &mut Db, new: &[Entry]) -> QueryResult<()> {
-    let rows: Vec<_> = new
-        .iter()
-        .map(|entry| NewRow {
-            room_id: entry.room,
-            seq: entry.seq,
-            kind: entry.kind,
-            actor_id: entry.actor,
-            ref_seq: entry.message,
-            subject: entry.subject.as_deref(),
-            detail: entry.detail.as_deref(),
-            created_at_ms: entry.at,
-        })
-        .collect();
-    on_inner!(db, connection => diesel::insert_into(room_events::table).values(&rows).execute(connection))?;
+    match db {
+        Db::Pg(connection) => {
+            Over::<()>::new(
+                "INSERT INTO room_events (room_id, seq, kind, actor_id, ref_seq, subject, detail, created_at_ms) \
+                 SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    Column::Text(new.iter().map(|entry| entry.room.as_str()).collect()),
+                    Column::Number(new.iter().map(|entry| entry.seq.0).collect()),
+                    Column::Text(new.iter().map(|entry| entry.kind.as_str()).collect()),
+                    Column::Text(new.iter().map(|entry| entry.actor.as_str()).collect()),
+                    Column::MaybeNumber(new.iter().map(|entry| Some(entry.message?.0)).collect()),
+                    Column::MaybeText(new.iter().map(|entry| entry.subject.as_deref()).collect()),
+                    Column::MaybeText(new.iter().map(|entry| entry.detail.as_deref()).collect()),
+                    Column::Number(new.iter().map(|entry| entry.at.as_millis()).collect()),
+                ],
+            )
+            .execute(connection)?;
+        }
+        Db::Sqlite(connection) => {
+            let rows: Vec<_> = new
+                .iter()
+                .map(|entry| NewRow {
+                    room_id: entry.room,
+                    seq: entry.seq,
+                    kind: entry.kind,
+                    actor_id: entry.actor,
+                    ref_seq: entry.message,
+                    subject: entry.subject.as_deref(),
+                    detail: entry.detail.as_deref(),
+                    created_at_ms: entry.at,
+                })
+                .collect();
+            diesel::insert_into(room_events::table).values(&rows).execute(connection)?;
+        }
+    }
     Ok(())
 }
 

@@ -1,9 +1,15 @@
 //! Table `members`.
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Nullable, Text},
+};
 use irongate_shared::{clock::Timestamp, db::Db, id::UserId};
 
-use super::schema::{members, profiles};
+use super::{
+    arrays::{Column, Over},
+    schema::{members, profiles},
+};
 use crate::room::{Member, Profile, Role, RoomId, Seq};
 
 type Row = (Role, Seq, Option<Timestamp>);
@@ -27,18 +33,17 @@ pub(crate) fn find_all(
 ) -> QueryResult<Vec<((RoomId, UserId), Member)>> {
     match db {
         Db::Pg(connection) => {
-            use diesel::sql_types::{Array, Text};
-            let of_pairs = diesel::dsl::sql::<diesel::sql_types::Bool>(
-                "(members.room_id, members.user_id) IN (SELECT * FROM unnest(",
+            type Columns = ((Text, Text), (Text, BigInt, Nullable<BigInt>));
+            let rows: Vec<((RoomId, UserId), Row)> = Over::<Columns>::new(
+                "SELECT found.* FROM unnest(?, ?) AS wanted (room_id, user_id) CROSS JOIN LATERAL (\
+                     SELECT room_id, user_id, role, last_read_seq, muted_until_ms FROM members \
+                     WHERE room_id = wanted.room_id AND user_id = wanted.user_id LIMIT 1) AS found",
+                [
+                    Column::Text(pairs.iter().map(|(room, _)| room.as_str()).collect()),
+                    Column::Text(pairs.iter().map(|(_, user)| user.as_str()).collect()),
+                ],
             )
-            .bind::<Array<Text>, _>(pairs.iter().map(|(room, _)| room.as_str()).collect::<Vec<_>>())
-            .sql(", ")
-            .bind::<Array<Text>, _>(pairs.iter().map(|(_, user)| user.as_str()).collect::<Vec<_>>())
-            .sql("))");
-            let rows: Vec<((RoomId, UserId), Row)> = members::table
-                .filter(of_pairs)
-                .select(((members::room_id, members::user_id), COLUMNS))
-                .load(connection)?;
+            .load(connection)?;
             Ok(rows.into_iter().map(|(pair, row)| (pair, member(row))).collect())
         }
         Db::Sqlite(connection) => {
@@ -93,17 +98,15 @@ pub(crate) fn update(db: &mut Db, room: RoomId, user: UserId, member: &Member) -
 pub(crate) fn store_marks(db: &mut Db, marks: &[((RoomId, UserId), Seq)]) -> QueryResult<()> {
     match db {
         Db::Pg(connection) => {
-            use diesel::sql_types::{Array, BigInt, Text};
-            let rooms: Vec<_> = marks.iter().map(|((room, _), _)| room.as_str()).collect();
-            let users: Vec<_> = marks.iter().map(|((_, user), _)| user.as_str()).collect();
-            let seqs: Vec<_> = marks.iter().map(|(_, seq)| seq.0).collect();
-            diesel::sql_query(
-                "UPDATE members SET last_read_seq = new.seq FROM unnest($1, $2, $3) AS new (room, reader, seq) \
+            Over::<()>::new(
+                "UPDATE members SET last_read_seq = new.seq FROM unnest(?, ?, ?) AS new (room, reader, seq) \
                  WHERE members.room_id = new.room AND members.user_id = new.reader",
+                [
+                    Column::Text(marks.iter().map(|((room, _), _)| room.as_str()).collect()),
+                    Column::Text(marks.iter().map(|((_, user), _)| user.as_str()).collect()),
+                    Column::Number(marks.iter().map(|(_, seq)| seq.0).collect()),
+                ],
             )
-            .bind::<Array<Text>, _>(rooms)
-            .bind::<Array<Text>, _>(users)
-            .bind::<Array<BigInt>, _>(seqs)
             .execute(connection)?;
         }
         Db::Sqlite(connection) => {

@@ -1,12 +1,15 @@
 //! Table `mentions`: whom messages call by name.
 
 use diesel::prelude::*;
-use irongate_shared::{db::Db, id::UserId, on_inner};
+use irongate_shared::{db::Db, id::UserId};
 
-use super::schema::mentions;
+use super::{
+    arrays::{Column, Over},
+    schema::mentions,
+};
 use crate::room::{RoomId, Seq};
 
-/// Far below the number of values that either database takes in one statement.
+/// Far below the number of values that SQLite takes in one statement.
 const AT_ONCE: usize = 1_000;
 
 /// A user who is mentioned in a message.
@@ -22,8 +25,23 @@ pub(crate) struct Mention {
 
 /// The messages are stored already.
 pub(crate) fn insert_all(db: &mut Db, new: &[Mention]) -> QueryResult<()> {
-    for some in new.chunks(AT_ONCE) {
-        on_inner!(db, connection => diesel::insert_into(mentions::table).values(some).execute(connection))?;
+    match db {
+        Db::Pg(connection) => {
+            Over::<()>::new(
+                "INSERT INTO mentions (user_id, room_id, seq) SELECT * FROM unnest(?, ?, ?)",
+                [
+                    Column::Text(new.iter().map(|mention| mention.user.as_str()).collect()),
+                    Column::Text(new.iter().map(|mention| mention.room.as_str()).collect()),
+                    Column::Number(new.iter().map(|mention| mention.seq.0).collect()),
+                ],
+            )
+            .execute(connection)?;
+        }
+        Db::Sqlite(connection) => {
+            for some in new.chunks(AT_ONCE) {
+                diesel::insert_into(mentions::table).values(some).execute(connection)?;
+            }
+        }
     }
     Ok(())
 }

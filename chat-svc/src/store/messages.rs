@@ -1,9 +1,12 @@
 //! Table `messages`.
 
 use diesel::prelude::*;
-use irongate_shared::{clock::Timestamp, db::Db, id::UserId, on_inner};
+use irongate_shared::{clock::Timestamp, db::Db, id::UserId};
 
-use super::schema::{members, messages};
+use super::{
+    arrays::{Column, Over},
+    schema::{members, messages},
+};
 use crate::room::{Attachment, Message, RoomId, Seq, Words};
 
 #[derive(Queryable, Selectable)]
@@ -84,7 +87,28 @@ pub(crate) fn insert_all(db: &mut Db, new: &[Message]) -> QueryResult<()> {
         })
     });
     let rows: Vec<_> = rows.collect::<QueryResult<_>>()?;
-    on_inner!(db, connection => diesel::insert_into(messages::table).values(&rows).execute(connection))?;
+    match db {
+        Db::Pg(connection) => {
+            Over::<()>::new(
+                "INSERT INTO messages (room_id, seq, sender_id, client_id, body, reply_to, created_at_ms, attachments) \
+                 SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    Column::Text(rows.iter().map(|row| row.room_id.as_str()).collect()),
+                    Column::Number(rows.iter().map(|row| row.seq.0).collect()),
+                    Column::Text(rows.iter().map(|row| row.sender_id.as_str()).collect()),
+                    Column::Text(rows.iter().map(|row| row.client_id).collect()),
+                    Column::MaybeText(rows.iter().map(|row| row.body).collect()),
+                    Column::MaybeNumber(rows.iter().map(|row| Some(row.reply_to?.0)).collect()),
+                    Column::Number(rows.iter().map(|row| row.created_at_ms.as_millis()).collect()),
+                    Column::MaybeText(rows.iter().map(|row| row.attachments.as_deref()).collect()),
+                ],
+            )
+            .execute(connection)?;
+        }
+        Db::Sqlite(connection) => {
+            diesel::insert_into(messages::table).values(&rows).execute(connection)?;
+        }
+    }
     Ok(())
 }
 
@@ -100,17 +124,20 @@ pub(crate) type SentAs = (RoomId, UserId, String);
 pub(crate) fn sent_as(db: &mut Db, names: &[SentAs]) -> QueryResult<Vec<Message>> {
     let rows: Vec<Row> = match db {
         Db::Pg(connection) => {
-            use diesel::sql_types::{Array, Bool, Text};
-            let of_names = diesel::dsl::sql::<Bool>(
-                "(messages.room_id, messages.sender_id, messages.client_id) IN (SELECT * FROM unnest(",
+            type Columns = diesel::dsl::SqlTypeOf<diesel::dsl::AsSelect<Row, diesel::pg::Pg>>;
+            Over::<Columns>::new(
+                "SELECT found.* FROM unnest(?, ?, ?) AS wanted (room_id, sender_id, client_id) CROSS JOIN LATERAL (\
+                     SELECT room_id, seq, sender_id, client_id, body, reply_to, created_at_ms, edited_at_ms, \
+                            deleted_at_ms, attachments FROM messages \
+                     WHERE room_id = wanted.room_id AND sender_id = wanted.sender_id \
+                       AND client_id = wanted.client_id LIMIT 1) AS found",
+                [
+                    Column::Text(names.iter().map(|(room, ..)| room.as_str()).collect()),
+                    Column::Text(names.iter().map(|(_, sender, _)| sender.as_str()).collect()),
+                    Column::Text(names.iter().map(|(.., cid)| cid.as_str()).collect()),
+                ],
             )
-            .bind::<Array<Text>, _>(names.iter().map(|(room, ..)| room.as_str()).collect::<Vec<_>>())
-            .sql(", ")
-            .bind::<Array<Text>, _>(names.iter().map(|(_, sender, _)| sender.as_str()).collect::<Vec<_>>())
-            .sql(", ")
-            .bind::<Array<Text>, _>(names.iter().map(|(.., cid)| cid.as_str()).collect::<Vec<_>>())
-            .sql("))");
-            messages::table.filter(of_names).select(Row::as_select()).load(connection)?
+            .load(connection)?
         }
         Db::Sqlite(connection) => {
             let mut found = Vec::new();

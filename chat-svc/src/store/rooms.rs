@@ -3,7 +3,10 @@
 use diesel::prelude::*;
 use irongate_shared::{clock::Timestamp, db::Db, id::UserId};
 
-use super::schema::{members, messages, rooms};
+use super::{
+    arrays::{Column, Over},
+    schema::{members, messages, rooms},
+};
 use crate::room::{Kind, Member, Role, Room, RoomId, Seq};
 
 #[derive(Queryable, Selectable)]
@@ -79,17 +82,15 @@ pub(crate) fn insert(db: &mut Db, room: &Room, name_key: Option<String>) -> Quer
 pub(crate) fn store_ends(db: &mut Db, ends: &[(RoomId, Seq, i64)]) -> QueryResult<()> {
     match db {
         Db::Pg(connection) => {
-            use diesel::sql_types::{Array, BigInt, Text};
-            let ids: Vec<_> = ends.iter().map(|(id, ..)| id.as_str()).collect();
-            let seqs: Vec<_> = ends.iter().map(|(_, seq, _)| seq.0).collect();
-            let counts: Vec<_> = ends.iter().map(|(.., count)| *count).collect();
-            diesel::sql_query(
+            Over::<()>::new(
                 "UPDATE rooms SET last_seq = new.seq, member_count = new.members \
-                 FROM unnest($1, $2, $3) AS new (id, seq, members) WHERE rooms.id = new.id",
+                 FROM unnest(?, ?, ?) AS new (id, seq, members) WHERE rooms.id = new.id",
+                [
+                    Column::Text(ends.iter().map(|(id, ..)| id.as_str()).collect()),
+                    Column::Number(ends.iter().map(|(_, seq, _)| seq.0).collect()),
+                    Column::Number(ends.iter().map(|(.., count)| *count).collect()),
+                ],
             )
-            .bind::<Array<Text>, _>(ids)
-            .bind::<Array<BigInt>, _>(seqs)
-            .bind::<Array<BigInt>, _>(counts)
             .execute(connection)?;
         }
         Db::Sqlite(connection) => {
