@@ -539,7 +539,7 @@ fn cors_policy(raw: &Cors, place: &str, mistakes: &mut Mistakes) -> Option<CorsP
     let words = [("methods", &raw.methods), ("headers", &raw.headers), ("expose", &raw.expose)];
     for (key, list) in words {
         for word in list {
-            if word.is_empty() || !word.bytes().all(crate::wire::is_token_byte) {
+            if !crate::wire::is_token(word.as_bytes()) {
                 mistakes.add(place, format!("`{word}` in `cors.{key}` is no name"));
             }
         }

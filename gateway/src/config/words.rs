@@ -1,7 +1,7 @@
 //! What may stand in the texts of a configuration that end up in a message or are compared with one: a value that could
 //! never fit, or would break the message, is a mistake now rather than a riddle later.
 
-use crate::wire::{is_token_byte, is_value_byte, request};
+use crate::wire::{is_token, is_value, request};
 
 /// What is wrong, and what to write instead.
 pub(super) type Wrong = (String, &'static str);
@@ -70,7 +70,7 @@ pub(super) fn answer_field(name: &str, value: &str) -> Result<(), Wrong> {
 }
 
 fn field(name: &str, value: &str) -> Result<(), Wrong> {
-    if name.is_empty() || !name.bytes().all(is_token_byte) {
+    if !is_token(name.as_bytes()) {
         return Err((format!("`{name}` is no header name"), "write \"x-name\""));
     }
     // SECURITY: smuggling and splitting. Where a message ends is for whoever writes it to say.
@@ -82,7 +82,7 @@ fn field(name: &str, value: &str) -> Result<(), Wrong> {
             "leave it out",
         ));
     }
-    if !value.bytes().all(is_value_byte) {
+    if !is_value(value.as_bytes()) {
         return Err((format!("the value of `{name}` holds a control character"), "write it without"));
     }
     no_variable(value)

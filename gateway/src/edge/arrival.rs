@@ -6,14 +6,13 @@ use std::{
     time::Instant,
 };
 
-use irongate_shared::traces::{self, Context};
-use jiff::Timestamp;
-
 use crate::{
-    exchange::{Client, Connection, Request},
+    exchange::{Client, Connection, Request, Traced},
+    observe::clock,
     snapshot::Snapshot,
     wire::{Fields, RequestHead, list, request::valid_authority},
 };
+use irongate_shared::traces::{self, Context};
 
 const ID_MAX: usize = 64;
 
@@ -30,7 +29,7 @@ pub(super) fn request(
     let client = client(&head, &connection, peer, believes, &trusted);
     let (traceparent, trace) = trace(&head.fields);
     Request {
-        id: request_id(&head.fields, believes),
+        id: request_id(&head.fields, believes, arrived),
         traceparent,
         trace,
         client,
@@ -50,13 +49,7 @@ fn client(
     trusted: &dyn Fn(IpAddr) -> bool,
 ) -> Client {
     let own_scheme = if connection.tls.is_some() { "https" } else { "http" };
-    let mut client = Client {
-        address: peer,
-        scheme: own_scheme,
-        forwarded_for: None,
-        host: head.host().trim_end_matches('.').to_owned(),
-        authority: None,
-    };
+    let mut client = Client { address: peer, scheme: own_scheme, forwarded_for: None, authority: None };
     if !believes {
         return client;
     }
@@ -80,10 +73,7 @@ fn client(
     if head.fields.get("x-forwarded-proto") == Some(b"https") {
         client.scheme = "https";
     }
-    if let Some(host) = head.fields.text("x-forwarded-host").and_then(|host| valid_authority(host).ok()) {
-        client.host = crate::wire::request::split_port(&host).0.to_owned();
-        client.authority = Some(host);
-    }
+    client.authority = head.fields.text("x-forwarded-host").and_then(|host| valid_authority(host).ok());
     client
 }
 
@@ -96,18 +86,18 @@ pub(super) fn is_own_machine(host: &str) -> bool {
 }
 
 /// A proxy that is believed may have given the id; everybody else gets a new one.
-fn request_id(fields: &Fields, believes: bool) -> String {
+fn request_id(fields: &Fields, believes: bool, arrived: Instant) -> String {
     let given = fields.text("x-request-id").filter(|id| {
         believes
             && (8..=ID_MAX).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
     });
-    given.map_or_else(new_id, str::to_owned)
+    given.map_or_else(|| new_id(arrived), str::to_owned)
 }
 
 /// A UUIDv7. Nothing hangs on nobody guessing it, so its randomness costs no system call.
-pub(super) fn new_id() -> String {
-    let ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+pub(super) fn new_id(arrived: Instant) -> String {
+    let ms = u64::try_from(clock::wall(arrived) / 1000).unwrap_or(0);
     let mut random = [0; 10];
     fastrand::fill(&mut random);
     let id = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
@@ -115,12 +105,12 @@ pub(super) fn new_id() -> String {
 }
 
 /// W3C Trace Context: carried on when well-formed. Where traces are told, we are a span of it, or its start.
-fn trace(fields: &Fields) -> (OnceLock<String>, Option<(Context, Option<u64>)>) {
+fn trace(fields: &Fields) -> (OnceLock<String>, Option<Box<Traced>>) {
     let given = fields.text("traceparent");
     match traces::exporter() {
         Some(exporter) => {
             let (context, parent) = exporter.continue_from(given);
-            (context.to_string().into(), Some((context, parent)))
+            (context.to_string().into(), Some(Box::new(Traced { context, parent })))
         }
         None => {
             let given = given.filter(|value| Context::parse(value).is_some());
@@ -164,7 +154,7 @@ mod tests {
 
     #[test]
     fn new_ids_are_well_formed_and_never_the_same() {
-        let (first, second) = (new_id(), new_id());
+        let (first, second) = (new_id(Instant::now()), new_id(Instant::now()));
         assert_ne!(first, second);
         assert_eq!(uuid::Uuid::parse_str(&first).unwrap().get_version_num(), 7);
     }

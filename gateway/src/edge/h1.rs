@@ -17,10 +17,7 @@ use crate::{
     fault::{ClientFault, Fault},
     gateway::{Gateway, stopping},
     idle::Idle,
-    wire::{
-        RequestHead,
-        request::{Parsed, parse},
-    },
+    wire::{RequestHead, request::parse},
     within::within,
 };
 
@@ -101,12 +98,9 @@ async fn read_head(
     limits: &crate::wire::HeadLimits,
 ) -> Result<Option<RequestHead>, Fault> {
     loop {
-        match parse(&http1.input, limits).map_err(ClientFault::Malformed)? {
-            Parsed::Complete(head, taken) => {
-                let _ = http1.input.split_to(taken);
-                return Ok(Some(*head));
-            }
-            Parsed::Partial => {}
+        if let Some((head, taken)) = parse(&http1.input, limits).map_err(ClientFault::Malformed)? {
+            let _ = http1.input.split_to(taken);
+            return Ok(Some(head));
         }
         if !matches!(http1.fill().await, Ok(true)) {
             return Ok(None);

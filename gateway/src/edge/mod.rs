@@ -50,37 +50,36 @@ pub(crate) struct Context<'g> {
 }
 
 /// Answers one request, whatever happens, and tells the log.
-pub(crate) async fn serve(
-    context: &Context<'_>,
+pub(crate) fn serve<'c>(
+    context: &'c Context<'c>,
     connection: &Arc<Connection>,
     head: RequestHead,
-    downstream: Downstream<'_>,
+    downstream: Downstream<'c>,
     arrived: Instant,
-) {
+) -> impl Future<Output = ()> + Send + 'c {
     // The path is read first, and in one way only: everything after decides by it.
     let path = crate::route::path::normalize(head.path());
-    let request = arrival::request(
-        context.snapshot,
-        head,
-        path.clone().unwrap_or_default(),
-        connection.clone(),
-        arrived,
-    );
-    let mut exchange = Exchange {
+    let is_good = path.is_some();
+    let request =
+        arrival::request(context.snapshot, head, path.unwrap_or_default(), connection.clone(), arrived);
+    let exchange = Box::new(Exchange {
         request,
         downstream,
         record: Record::default(),
         added: Fields::default(),
         response_headers: Vec::new(),
-    };
-    let outcome = match path {
-        Some(_) => steps(context, &mut exchange).await,
-        None => Err(ClientFault::BadPath.into()),
-    };
+    });
+    conclude(context, exchange, is_good)
+}
+
+async fn conclude(context: &Context<'_>, mut exchange: Box<Exchange<'_>>, has_good_path: bool) {
+    let outcome =
+        if has_good_path { steps(context, &mut exchange).await } else { Err(ClientFault::BadPath.into()) };
     match outcome {
         Ok(()) => exchange.record.fault = None,
         Err(fault) => {
-            if !lane::static_files::error_page(&mut exchange, &context.gateway.site, &fault).await {
+            let page = lane::static_files::error_page(&mut exchange, &context.gateway.site, &fault);
+            if !Box::pin(page).await {
                 lane::problem::answer(&mut exchange, &fault).await;
             }
             exchange.record.fault = Some(fault);
@@ -99,7 +98,7 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     }
     match context.door {
         // Operators have a listener of their own, with a token of its own.
-        Door::Admin => return admin::answer(context, exchange).await,
+        Door::Admin => return Box::pin(admin::answer(context, exchange)).await,
         Door::Redirect => return redirect(context, exchange).await,
         Door::Plain | Door::Secure => {}
     }
@@ -107,7 +106,7 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     // force HTTPS on every other port of it.
     if let Some(hsts) = &snapshot.hsts
         && exchange.request.client.scheme == "https"
-        && !arrival::is_own_machine(&exchange.request.client.host)
+        && !arrival::is_own_machine(exchange.request.host())
     {
         exchange.added.push("strict-transport-security", hsts);
     }
@@ -117,7 +116,7 @@ async fn steps(context: &Context<'_>, exchange: &mut Exchange<'_>) -> Result<(),
     }
     rate(context, exchange, None, snapshot.rate, RateBy::Address)?;
     if snapshot.settings.admin.main_port && admin::is_for(&exchange.request.path) {
-        return admin::answer(context, exchange).await;
+        return Box::pin(admin::answer(context, exchange)).await;
     }
     let route = match snapshot.routes.find(&exchange.request) {
         Found::Route(route) => route,
@@ -173,7 +172,8 @@ async fn guards(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Rout
         return Ok(Guarded::Preflight(status));
     }
     if let Some(rule) = &route.identity {
-        exchange.request.subject = Some(context.gateway.identities.require(&exchange.request, rule).await?);
+        exchange.request.subject =
+            Some(Box::pin(context.gateway.identities.require(&exchange.request, rule)).await?);
     }
     if route.limits.rate_by == RateBy::User {
         rate(context, exchange, Some(route), route.limits.rate, RateBy::User)?;
@@ -183,17 +183,21 @@ async fn guards(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Rout
 
 async fn answer(context: &Context<'_>, exchange: &mut Exchange<'_>, route: &Arc<Route>) -> Result<(), Fault> {
     exchange.response_headers.clone_from(&route.response_headers);
+    // Each long way is in a box of its own. The box of the whole is filled by copying all that it has room for, so it must
+    // not have room for the longest.
     match &route.action {
-        Action::Files => lane::static_files::answer(exchange, &context.gateway.site).await,
+        Action::Files => Box::pin(lane::static_files::answer(exchange, &context.gateway.site)).await,
         Action::Redirect { to, status } => lane::redirect::to_configured(exchange, to, *status).await,
         Action::Proxy { pool, .. } if pool.settings().raw.protocol.is_http2() => {
             let body_timeout = context.snapshot.deadlines.body_read;
-            context.gateway.full.answer(exchange, route, pool, body_timeout, context.shutdown).await
+            let full = &context.gateway.full;
+            Box::pin(full.answer(exchange, route, pool, body_timeout, context.shutdown)).await
         }
         Action::Proxy { pool, .. } if lane::tunnel::is_wanted(&exchange.request) => {
-            lane::tunnel::answer(exchange, route, pool, &context.gateway.observe, context.shutdown).await
+            let observe = &context.gateway.observe;
+            Box::pin(lane::tunnel::answer(exchange, route, pool, observe, context.shutdown)).await
         }
-        Action::Proxy { pool, .. } => lane::proxy::answer(exchange, route, pool).await,
+        Action::Proxy { pool, .. } => Box::pin(lane::proxy::answer(exchange, route, pool)).await,
     }
 }
 
@@ -234,7 +238,7 @@ pub(crate) fn unreadable(
     connection: &Connection,
     fault: &Fault,
 ) -> (StatusCode, Fields, bytes::Bytes) {
-    let id = arrival::new_id();
+    let id = arrival::new_id(Instant::now());
     gateway.observe.refused(connection, &id, fault);
     let (mut fields, body) = lane::problem::document(fault, &lane::problem::Asked::unreadably(&id));
     fields.push("x-request-id", &id);

@@ -261,6 +261,20 @@ impl Http1 {
         Ok(())
     }
 
+    /// Puts a piece of a body of known length behind the head, if there is room for it.
+    pub(crate) fn buffer_body(&mut self, data: &[u8]) -> bool {
+        match &mut self.answer {
+            Answer::Sized(left)
+                if *left >= data.len() as u64 && self.output.len() + data.len() <= WRITE_SIZE =>
+            {
+                *left -= data.len() as u64;
+                self.output.extend_from_slice(data);
+                true
+            }
+            _ => false,
+        }
+    }
+
     async fn append(&mut self, data: &[u8]) -> Result<(), Fault> {
         if self.output.len() + data.len() <= WRITE_SIZE {
             self.output.extend_from_slice(data);

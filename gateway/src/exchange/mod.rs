@@ -24,7 +24,7 @@ use pingora::protocols::{Stream, http::ServerSession};
 
 use crate::{
     fault::{ClientFault, Fault},
-    wire::{Fields, ReadyFields, RequestHead, body::BadBody, list, weighted},
+    wire::{Fields, ReadyFields, RequestHead, body::BadBody, list, request::split_port, weighted},
 };
 
 /// What is true for every request of one connection.
@@ -59,9 +59,7 @@ pub(crate) struct Client {
     pub(crate) scheme: &'static str,
     /// `X-Forwarded-For` of trusted proxies, to be carried on.
     pub(crate) forwarded_for: Option<String>,
-    /// The host that was asked for, for routes to go by.
-    pub(crate) host: String,
-    /// The same with its port, where a proxy in between asked for another one.
+    /// Host and port, where a proxy in between was asked for others than it asks for.
     pub(crate) authority: Option<String>,
 }
 
@@ -74,12 +72,20 @@ pub(crate) struct Request {
     /// W3C Trace Context, as it goes on; made when a service is asked, where none came along.
     pub(crate) traceparent: OnceLock<String>,
     /// Its span and the one above it, when traces are told.
-    pub(crate) trace: Option<(Context, Option<u64>)>,
+    pub(crate) trace: Option<Box<Traced>>,
     pub(crate) client: Client,
     pub(crate) connection: Arc<Connection>,
     pub(crate) arrived: Instant,
     /// The verified caller, where the route asked for one.
     pub(crate) subject: Option<Subject>,
+}
+
+/// Where a request stands in its trace.
+#[derive(Clone, Copy)]
+pub(crate) struct Traced {
+    pub(crate) context: Context,
+    /// The span that the client is in.
+    pub(crate) parent: Option<u64>,
 }
 
 /// A caller whose access token was verified.
@@ -101,6 +107,12 @@ impl Request {
     /// Host and port that the client asked for.
     pub(crate) fn authority(&self) -> &str {
         self.client.authority.as_deref().unwrap_or(&self.head.authority)
+    }
+
+    /// The host that the client asked for, for routes to go by.
+    pub(crate) fn host(&self) -> &str {
+        // A name from the root on is the same name.
+        split_port(self.authority()).0.trim_end_matches('.')
     }
 
     /// The client's address as text.
@@ -278,6 +290,14 @@ impl Downstream<'_> {
         }
     }
 
+    /// Puts a small piece of the body behind the head; `false` when it has to be written.
+    fn buffer_body(&mut self, data: &[u8]) -> bool {
+        match self {
+            Downstream::Http1(h1) => h1.buffer_body(data),
+            Downstream::Http2(_) => false,
+        }
+    }
+
     /// Sends what is buffered: between the pieces of a stream that has more to come later.
     pub(crate) async fn flush(&mut self) -> Result<(), Fault> {
         match self {
@@ -416,7 +436,10 @@ impl Exchange<'_> {
         let size = if bodiless { BodySize::None } else { BodySize::Known(body.len() as u64) };
         self.start(status, fields, size)?;
         if !body.is_empty() && self.request.head.method != http::Method::HEAD {
-            self.body(body).await?;
+            self.record.bytes_out += body.len() as u64;
+            if !self.downstream.buffer_body(&body) {
+                Box::pin(self.downstream.write_body(body)).await?;
+            }
         }
         self.downstream.finish().await
     }

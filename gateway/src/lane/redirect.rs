@@ -17,7 +17,8 @@ pub(crate) async fn to_https(exchange: &mut Exchange<'_>, port: &str) -> Result<
         // HTTP/1.0 may leave it out, and then there is nowhere to go.
         return Err(ClientFault::Malformed(Malformed::NoHost).into());
     }
-    let location = ["https://", host, port, &exchange.request.head.target].concat();
+    // With a line end behind it, it is the body as well.
+    let location = ["https://", host, port, &exchange.request.head.target, "\n"].concat();
     answer(exchange, StatusCode::PERMANENT_REDIRECT, location).await
 }
 
@@ -27,7 +28,8 @@ pub(crate) async fn to_configured(
     to: &str,
     status: StatusCode,
 ) -> Result<(), Fault> {
-    let location = filled_in(to, &exchange.request);
+    let mut location = filled_in(to, &exchange.request);
+    location.push('\n');
     answer(exchange, status, location).await
 }
 
@@ -41,10 +43,10 @@ fn filled_in(to: &str, request: &Request) -> String {
     to.replace("{path}", &path).replace("{query}", &query)
 }
 
-async fn answer(exchange: &mut Exchange<'_>, status: StatusCode, mut location: String) -> Result<(), Fault> {
-    let mut fields = Fields::with_capacity(location.len() + 256, 8);
-    fields.push_cleaned("location", &location);
+/// `line` is where to, and a line end.
+async fn answer(exchange: &mut Exchange<'_>, status: StatusCode, line: String) -> Result<(), Fault> {
+    let mut fields = Fields::with_capacity(line.len() + 256, 8);
+    fields.push_cleaned("location", line.trim_end_matches('\n'));
     fields.push("content-type", "text/plain; charset=utf-8");
-    location.push('\n');
-    exchange.respond(status, fields, Bytes::from(location)).await
+    exchange.respond(status, fields, Bytes::from(line)).await
 }

@@ -1,14 +1,20 @@
 //! Times as text, made once a second per thread and not once a request.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt::Write as _,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use jiff::Timestamp;
 
+/// How long the wall clock is not asked again. Between two askings it is the other clock that runs, which every request
+/// asks anyway; so a wall clock that is put right is followed within a second.
+const ASKED: i64 = 1_000_000;
+
 thread_local! {
+    /// When the wall clock was asked, and what it said, in microseconds since 1970.
+    static WALL: Cell<Option<(Instant, i64)>> = const { Cell::new(None) };
     static SECOND: RefCell<Second> = const {
         RefCell::new(Second { unix: i64::MIN, http: String::new(), iso: String::new(), combined: String::new() })
     };
@@ -23,9 +29,25 @@ struct Second {
     combined: String,
 }
 
+/// What the wall clock said at `at`, in microseconds since 1970.
+pub(crate) fn wall(at: Instant) -> i64 {
+    let since = |then: Instant| match at.checked_duration_since(then) {
+        Some(later) => i64::try_from(later.as_micros()).unwrap_or(i64::MAX),
+        None => i64::try_from(then.duration_since(at).as_micros()).map_or(i64::MIN, |earlier| -earlier),
+    };
+    let known = WALL.get().map(|(asked, said)| (since(asked), said));
+    match known {
+        Some((passed, said)) if passed.unsigned_abs() < ASKED.unsigned_abs() => said + passed,
+        _ => {
+            let (asked, said) = (Instant::now(), Timestamp::now().as_microsecond());
+            WALL.set(Some((asked, said)));
+            said.saturating_add(since(asked))
+        }
+    }
+}
+
 impl Second {
-    fn is(&mut self, now: Timestamp) {
-        let unix = now.as_second();
+    fn is(&mut self, unix: i64) {
         if self.unix == unix {
             return;
         }
@@ -35,36 +57,34 @@ impl Second {
         self.iso.clear();
         self.combined.clear();
         // Writing into a string does not fail.
-        let _ = write!(self.iso, "{}", now.strftime("%Y-%m-%dT%H:%M:%S"));
-        let _ = write!(self.combined, "{}", now.strftime("%d/%b/%Y:%H:%M:%S +0000"));
+        let second = Timestamp::from_second(unix).unwrap_or_default();
+        let _ = write!(self.iso, "{}", second.strftime("%Y-%m-%dT%H:%M:%S"));
+        let _ = write!(self.combined, "{}", second.strftime("%d/%b/%Y:%H:%M:%S +0000"));
     }
 }
 
 /// The `Date` field's value.
 pub(crate) fn with_http_date<T>(look: impl FnOnce(&str) -> T) -> T {
     SECOND.with_borrow_mut(|second| {
-        second.is(Timestamp::now());
+        second.is(wall(Instant::now()).div_euclid(1_000_000));
         look(&second.http)
     })
 }
 
 /// RFC 3339 with milliseconds, now.
 pub(crate) fn iso_now() -> String {
-    with_iso_now(str::to_owned)
+    with_iso(Instant::now(), str::to_owned)
 }
 
-/// RFC 3339 with milliseconds, now.
-pub(crate) fn with_iso_now<T>(look: impl FnOnce(&str) -> T) -> T {
-    let now = Timestamp::now();
+/// RFC 3339 with milliseconds.
+pub(crate) fn with_iso<T>(at: Instant, look: impl FnOnce(&str) -> T) -> T {
+    let now = wall(at);
     SECOND.with_borrow_mut(|second| {
-        second.is(now);
+        second.is(now.div_euclid(1_000_000));
         let length = second.iso.len();
-        let millis = now.subsec_millisecond().clamp(0, 999) as u32;
-        second.iso.push('.');
-        for of in [100, 10, 1] {
-            second.iso.push(char::from_digit(millis / of % 10, 10).unwrap_or('0'));
-        }
-        second.iso.push('Z');
+        let millis = now.rem_euclid(1_000_000) / 1000;
+        let digit = |of: i64| char::from(b'0' + (millis / of % 10) as u8);
+        second.iso.extend(['.', digit(100), digit(10), digit(1), 'Z']);
         let seen = look(&second.iso);
         second.iso.truncate(length);
         seen
@@ -74,7 +94,7 @@ pub(crate) fn with_iso_now<T>(look: impl FnOnce(&str) -> T) -> T {
 /// As the Combined Log Format writes it, now.
 pub(crate) fn combined_now() -> String {
     SECOND.with_borrow_mut(|second| {
-        second.is(Timestamp::now());
+        second.is(wall(Instant::now()).div_euclid(1_000_000));
         second.combined.clone()
     })
 }
@@ -91,7 +111,7 @@ mod tests {
     #[test]
     fn the_three_ways_say_the_same_second() {
         let mut second = Second { unix: 0, http: String::new(), iso: String::new(), combined: String::new() };
-        second.is(Timestamp::from_second(784_111_777).unwrap());
+        second.is(784_111_777);
         assert_eq!(second.http, "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(second.iso, "1994-11-06T08:49:37");
         assert_eq!(second.combined, "06/Nov/1994:08:49:37 +0000");

@@ -135,7 +135,8 @@ impl Observe {
     /// One exchange is over.
     pub(crate) fn exchange(&self, exchange: &Exchange<'_>) {
         let record = &exchange.record;
-        let took = exchange.request.arrived.elapsed();
+        let ended = Instant::now();
+        let took = ended.duration_since(exchange.request.arrived);
         self.requests.fetch_add(1, Relaxed);
         self.count_status(record.status);
         // To the head of the answer: how long a WebSocket or an event stream lives is no latency.
@@ -167,7 +168,7 @@ impl Observe {
             errors.push_front(error);
         }
         spans::tell(exchange);
-        self.log.write(exchange, took);
+        self.log.write(exchange, ended, took);
     }
 
     /// A request was refused before there was an exchange.

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use irongate_shared::traces::{self, Kind, Span, Value};
 
-use crate::exchange::{Exchange, Try};
+use crate::exchange::{Exchange, Traced, Try};
 
 /// SECURITY: queries carry secrets and are not told, as in the log.
 pub(super) fn tell(exchange: &Exchange<'_>) {
     let (request, record) = (&exchange.request, &exchange.record);
-    let (Some(exporter), Some((context, parent))) = (traces::exporter(), request.trace) else { return };
+    let (Some(exporter), Some(traced)) = (traces::exporter(), &request.trace) else { return };
+    let Traced { context, parent } = **traced;
     if !context.sampled {
         return;
     }
@@ -19,7 +20,7 @@ pub(super) fn tell(exchange: &Exchange<'_>) {
         ("http.request.method", text(method)),
         ("url.path", text(request.raw_path())),
         ("url.scheme", text(request.client.scheme)),
-        ("server.address", text(&request.client.host)),
+        ("server.address", text(request.host())),
         ("client.address", Value::Text(request.client.address.to_string())),
         ("network.protocol.version", text(request.head.version.name().trim_start_matches("HTTP/"))),
         ("http.response.status_code", Value::Number(record.status.into())),

@@ -126,7 +126,7 @@ impl Table {
 
     pub(crate) fn find(&self, request: &Request) -> Found {
         let mut other_methods: Vec<&str> = Vec::new();
-        for route in self.candidates(&request.client.host, &request.path) {
+        for route in self.candidates(request.host(), &request.path) {
             let fits =
                 route.headers.iter().all(|(name, value)| match (request.head.fields.get(name), value) {
                     (None, _) => false,

@@ -142,9 +142,7 @@ impl BodyDecoder {
                     // SECURITY: trailers are read and dropped; a service never sees a field that
                     // was not checked with the head.
                     let name_end = memchr::memchr(b':', &line).ok_or(BadBody::Trailers)?;
-                    let name_is_token =
-                        name_end > 0 && line.iter().take(name_end).copied().all(super::is_token_byte);
-                    if !name_is_token {
+                    if !super::is_token(line.get(..name_end).unwrap_or_default()) {
                         return Err(BadBody::Trailers);
                     }
                     *seen += line.len() + 2;
@@ -224,7 +222,7 @@ fn take_line(input: &mut BytesMut, limit: usize, too_long: BadBody) -> Result<Op
         Some(b'\r') => line.truncate(text_end - 1),
         _ => return Err(BadBody::ChunkSize),
     }
-    if line.iter().any(|byte| !super::is_value_byte(*byte)) {
+    if !super::is_value(&line) {
         return Err(BadBody::ChunkSize);
     }
     Ok(Some(line))

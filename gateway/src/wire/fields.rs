@@ -42,8 +42,8 @@ impl Fields {
     /// Appends a field. The caller vouches for the bytes: parsed ones were checked by the parser.
     pub(crate) fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (name.as_ref(), value.as_ref());
-        debug_assert!(name.iter().copied().all(super::is_token_byte));
-        debug_assert!(value.iter().copied().all(super::is_value_byte));
+        debug_assert!(super::is_token(name));
+        debug_assert!(super::is_value(value));
         // Heads are bounded far below what 32 bits count; what is not has no place in one.
         let (Ok(start), Ok(name_end), Ok(value_end)) = (
             u32::try_from(self.text.len()),
@@ -93,7 +93,7 @@ impl Fields {
     /// Appends a field whose value comes from outside the parsers (configuration, an upstream's
     /// text, a path): what may not stand in a field is left out.
     pub(crate) fn push_cleaned(&mut self, name: &str, value: &str) {
-        if value.bytes().all(super::is_value_byte) {
+        if super::is_value(value.as_bytes()) {
             self.push(name, value);
         } else {
             // SECURITY: response splitting. No CR, LF or NUL ever reaches a header.

@@ -21,6 +21,7 @@ pub(crate) use response::ResponseHead;
 const TOKEN: u8 = 1;
 const VALUE: u8 = 2;
 const TARGET: u8 = 4;
+const HOST: u8 = 8;
 #[expect(clippy::indexing_slicing, reason = "computed by the compiler, which would say so")]
 const BYTES: [u8; 256] = {
     let mut bytes = [0; 256];
@@ -53,28 +54,37 @@ const BYTES: [u8; 256] = {
         if matches!(byte, 0x21..=0x7e) && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\') {
             bytes[at] |= TARGET;
         }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            bytes[at] |= HOST;
+        }
         at += 1;
     }
     bytes
 };
 
-fn is(byte: u8, kind: u8) -> bool {
-    BYTES.get(usize::from(byte)).is_some_and(|kinds| kinds & kind != 0)
+/// Without a branch per byte: hardly any head has one that is not as it must be.
+fn are(bytes: &[u8], kind: u8) -> bool {
+    bytes.iter().fold(kind, |kinds, byte| kinds & BYTES.get(usize::from(*byte)).copied().unwrap_or(0)) != 0
 }
 
-/// `tchar` of RFC 9110 §5.6.2: what a method or a field name may consist of.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    is(byte, TOKEN)
+/// `token` of RFC 9110 §5.6.2: a method or a field name.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && are(bytes, TOKEN)
 }
 
-/// `field-vchar`, space and tab of RFC 9110 §5.5: what a field value may consist of.
-pub(crate) fn is_value_byte(byte: u8) -> bool {
-    is(byte, VALUE)
+/// `field-vchar`, space and tab of RFC 9110 §5.5: a field value.
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    are(bytes, VALUE)
+}
+
+/// A name, or an IPv4 address, in an authority.
+fn is_host(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && are(bytes, HOST)
 }
 
 /// Visible ASCII without what URI grammar and browsers always escape.
-fn is_target_byte(byte: u8) -> bool {
-    is(byte, TARGET)
+fn is_target(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && are(bytes, TARGET)
 }
 
 /// Cuts optional whitespace (space and tab only) from both ends.

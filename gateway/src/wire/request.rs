@@ -6,7 +6,7 @@
 
 use http::Method;
 
-use super::{BodyDecoder, Fields, Framing, is_token_byte, is_value_byte, trim_ows};
+use super::{BodyDecoder, Fields, Framing, is_host, is_token, is_value, trim_ows};
 
 /// How large a head may be.
 #[derive(Clone, Debug)]
@@ -75,11 +75,6 @@ impl RequestHead {
             .any(|member| member.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// The host without its port.
-    pub(crate) fn host(&self) -> &str {
-        split_port(&self.authority).0
-    }
-
     /// Safe to send twice (RFC 9110 §9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         matches!(
@@ -142,17 +137,8 @@ pub(crate) enum Malformed {
     ConnectionField,
 }
 
-/// What reading the start of a buffer gave.
-#[derive(Debug)]
-pub(crate) enum Parsed {
-    /// More bytes are needed.
-    Partial,
-    /// A head, and how many bytes of the buffer it took.
-    Complete(Box<RequestHead>, usize),
-}
-
-/// Reads one head from the start of `buffer`.
-pub(crate) fn parse(buffer: &[u8], limits: &HeadLimits) -> Result<Parsed, Malformed> {
+/// Reads one head from the start of `buffer`, and says how many bytes it took; `None` asks for more.
+pub(crate) fn parse(buffer: &[u8], limits: &HeadLimits) -> Result<Option<(RequestHead, usize)>, Malformed> {
     // RFC 9112 §2.2: one empty line before a request is ignored (old clients send it after a body).
     let skipped = if buffer.starts_with(b"\r\n") { 2 } else { 0 };
     let text = buffer.get(skipped..).unwrap_or_default();
@@ -161,7 +147,7 @@ pub(crate) fn parse(buffer: &[u8], limits: &HeadLimits) -> Result<Parsed, Malfor
     let Some(first) = lines.next_line()? else {
         return match limits {
             _ if text.len() > limits.target + 64 => Err(Malformed::TargetTooLong),
-            _ => Ok(Parsed::Partial),
+            _ => Ok(None),
         };
     };
     let (method, target, version) = request_line(first, limits)?;
@@ -169,11 +155,7 @@ pub(crate) fn parse(buffer: &[u8], limits: &HeadLimits) -> Result<Parsed, Malfor
     let mut fields = Fields::with_capacity(512, 16);
     loop {
         let Some(line) = lines.next_line()? else {
-            return if text.len() > limits.bytes {
-                Err(Malformed::HeadTooLarge)
-            } else {
-                Ok(Parsed::Partial)
-            };
+            return if text.len() > limits.bytes { Err(Malformed::HeadTooLarge) } else { Ok(None) };
         };
         if line.is_empty() {
             break;
@@ -196,7 +178,7 @@ pub(crate) fn parse(buffer: &[u8], limits: &HeadLimits) -> Result<Parsed, Malfor
     };
     let framing = framing(&fields, version)?;
     let head = RequestHead { method, target, authority, version, fields, framing, extended_connect: false };
-    Ok(Parsed::Complete(Box::new(head), skipped + lines.at))
+    Ok(Some((head, skipped + lines.at)))
 }
 
 /// Lines that end in CRLF, and nothing else that looks like a line end.
@@ -208,20 +190,16 @@ struct Lines<'t> {
 impl<'t> Lines<'t> {
     fn next_line(&mut self) -> Result<Option<&'t [u8]>, Malformed> {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let Some(end) = memchr::memchr(b'\n', rest) else {
-            return match memchr::memchr(b'\r', rest) {
-                Some(at) if at + 1 < rest.len() => Err(Malformed::BareCarriageReturn),
-                _ => Ok(None),
-            };
-        };
-        let Some(line) = rest.get(..end).and_then(|line| line.strip_suffix(b"\r")) else {
-            return Err(Malformed::BareLineFeed);
-        };
-        if memchr::memchr(b'\r', line).is_some() {
-            return Err(Malformed::BareCarriageReturn);
+        let Some(end) = memchr::memchr2(b'\r', b'\n', rest) else { return Ok(None) };
+        match rest.get(end..).unwrap_or_default() {
+            [b'\r', b'\n', ..] => {
+                self.at += end + 2;
+                Ok(rest.get(..end))
+            }
+            [b'\r'] => Ok(None),
+            [b'\r', ..] => Err(Malformed::BareCarriageReturn),
+            _ => Err(Malformed::BareLineFeed),
         }
-        self.at += end + 1;
-        Ok(Some(line))
     }
 }
 
@@ -232,7 +210,7 @@ fn request_line<'l>(line: &'l [u8], limits: &HeadLimits) -> Result<(Method, &'l 
     else {
         return Err(Malformed::RequestLine);
     };
-    if method.is_empty() || method.len() > 32 || !method.iter().copied().all(is_token_byte) {
+    if method.len() > 32 || !is_token(method) {
         return Err(Malformed::Method);
     }
     let method = Method::from_bytes(method).map_err(|_| Malformed::Method)?;
@@ -251,7 +229,7 @@ fn request_line<'l>(line: &'l [u8], limits: &HeadLimits) -> Result<(Method, &'l 
 /// What may stand in a target: visible ASCII without what URI grammar and browsers always escape.
 /// A fragment mark or a backslash here means a client and a service could read two paths.
 pub(crate) fn target_text(target: &[u8]) -> Result<&str, Malformed> {
-    if target.is_empty() || !target.iter().copied().all(super::is_target_byte) {
+    if !super::is_target(target) {
         return Err(Malformed::TargetBytes);
     }
     std::str::from_utf8(target).map_err(|_| Malformed::TargetBytes)
@@ -263,11 +241,11 @@ fn field_line(line: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     }
     let colon = memchr::memchr(b':', line).ok_or(Malformed::FieldName)?;
     let (name, rest) = line.split_at(colon);
-    if name.is_empty() || !name.iter().copied().all(is_token_byte) {
+    if !is_token(name) {
         return Err(Malformed::FieldName);
     }
     let value = trim_ows(rest.get(1..).unwrap_or_default());
-    if !value.iter().copied().all(is_value_byte) {
+    if !is_value(value) {
         return Err(Malformed::FieldValue);
     }
     Ok((name, value))
@@ -312,13 +290,7 @@ pub(crate) fn valid_authority(authority: &str) -> Result<String, Malformed> {
     let port_is_number = port.is_none_or(|port| port.parse::<u16>().is_ok());
     let host_is_valid = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(literal) => literal.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.len() <= 255
-                && host
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
-        }
+        None => host.len() <= 255 && is_host(host.as_bytes()),
     };
     if host_is_valid && port_is_number { Ok(authority.to_ascii_lowercase()) } else { Err(Malformed::BadHost) }
 }
@@ -327,7 +299,7 @@ pub(crate) fn valid_authority(authority: &str) -> Result<String, Malformed> {
 pub(crate) fn split_port(authority: &str) -> (&str, Option<&str>) {
     let literal = authority.starts_with('[').then(|| authority.rfind(']')).flatten();
     let after_literal = literal.map_or(0, |at| at + 1);
-    match authority.get(after_literal..).and_then(|rest| rest.bytes().position(|byte| byte == b':')) {
+    match authority.get(after_literal..).and_then(|rest| memchr::memchr(b':', rest.as_bytes())) {
         Some(colon) => {
             let (host, port) = authority.split_at(after_literal + colon);
             (host, port.get(1..))

@@ -6,7 +6,7 @@
 
 use http::{Method, StatusCode};
 
-use super::{Fields, Framing, is_token_byte, is_value_byte, trim_ows};
+use super::{Fields, Framing, is_token, is_value, trim_ows};
 
 const MAX_HEAD: usize = 64 * 1024;
 
@@ -43,8 +43,7 @@ pub(crate) fn parse(buffer: &[u8]) -> Result<Option<(ResponseHead, usize)>, BadA
         let colon = memchr::memchr(b':', line).ok_or(BadAnswer::Field)?;
         let (name, rest) = line.split_at(colon);
         let value = trim_ows(rest.get(1..).unwrap_or_default());
-        let good_name = !name.is_empty() && name.iter().copied().all(is_token_byte);
-        if !good_name || !value.iter().copied().all(is_value_byte) {
+        if !is_token(name) || !is_value(value) {
             return Err(BadAnswer::Field);
         }
         fields.push(name, value);
