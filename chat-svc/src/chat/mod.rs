@@ -30,7 +30,7 @@ use crate::{
     log::Log,
     metrics::Metrics,
     people,
-    room::{Command, Outcome, Profile, Refused, RoomId, frame},
+    room::{Command, Outcome, Profile, ReadMark, Refused, RoomId, frame},
     store,
 };
 
@@ -100,7 +100,7 @@ impl Chat {
             let Some(done) = done else { return Ok(Outcome::Done) };
             let outcome = done.await?;
             if let (Outcome::Marked(seq), Some(hub)) = (&outcome, hub) {
-                let frame = frame(&view::Read { room, user: by, seq: *seq });
+                let frame = frame(&ReadMark { room, user: by, seq: *seq });
                 let _ = hub.pass(Passing { room, frame });
             }
             Ok(outcome)

@@ -142,11 +142,3 @@ pub(super) struct Typing {
 pub(super) struct Renamed<'a> {
     pub user: &'a Profile,
 }
-
-#[derive(Serialize)]
-#[serde(tag = "t", rename = "read")]
-pub(super) struct Read {
-    pub room: RoomId,
-    pub user: UserId,
-    pub seq: Seq,
-}

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use super::lane::Job;
 use crate::{
+    presence::CROWD,
     room::{
         Attachment, AttachmentId, BadText, Body, ClientId, Command, Emoji, Entry, Event, EventKind, Kind,
-        Member, Message, Outcome, Profile, Refused, Role, Room, RoomId, RoomName, Seq, Since, Topic, With,
-        frame, mentions, role_detail, rules,
+        Member, Message, Outcome, Profile, ReadMark, Refused, Role, Room, RoomId, RoomName, Seq, Since,
+        Topic, With, frame, mentions, role_detail, rules,
     },
     store::{self, mentions::Mention, messages::SentAs},
 };
@@ -335,6 +336,11 @@ impl<'a> Batch<'a> {
         }
         self.members.insert((room, by), Some(Member { last_read: seq, ..member }));
         self.new_marks.insert((room, by), seq);
+        if self.room(room)?.members > CROWD as i64 {
+            // Each reader of a message would tell each of the others: a crowd's frames are the square of it.
+            self.done.notices.push(Notice { user: by, frame: frame(&ReadMark { room, user: by, seq }) });
+            return Ok(Outcome::Done);
+        }
         Ok(Outcome::Marked(seq))
     }
 

@@ -22,7 +22,7 @@ const BELIEF: Duration = Duration::from_secs(50);
 /// How long a user without a socket still counts as there.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// Beyond so many a room shows no single comings and goings.
+/// A room of more people shows no single comings and goings, and one of more members nobody's read marks.
 pub(crate) const CROWD: usize = 500;
 
 /// What changed for those who watch.

@@ -265,6 +265,15 @@ impl Entry {
     }
 }
 
+/// The frame of a read mark that moved.
+#[derive(Serialize)]
+#[serde(tag = "t", rename = "read")]
+pub(crate) struct ReadMark {
+    pub room: RoomId,
+    pub user: UserId,
+    pub seq: Seq,
+}
+
 /// The text of a frame.
 #[expect(clippy::expect_used, reason = "structs of texts and numbers always serialize")]
 pub(crate) fn frame(frame: &impl Serialize) -> ByteString {

@@ -14,7 +14,7 @@ mod types;
 pub(crate) use attachment::{Attachment, AttachmentId, FileName, MOST_ATTACHMENTS};
 pub(crate) use command::{Command, Outcome};
 pub(crate) use event::{
-    Entry, Event, EventKind, Message, Profile, Reaction, Since, Why, With, frame, role_detail,
+    Entry, Event, EventKind, Message, Profile, Reaction, ReadMark, Since, Why, With, frame, role_detail,
 };
 pub(crate) use refused::Refused;
 pub(crate) use text::{BadText, Body, ClientId, DELETED, Emoji, RoomName, Topic, Words, folded, mentions};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diesel::{RunQueryDsl as _, connection::SimpleConnection as _};
+use diesel::{RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use irongate_shared::db::Db;
 use irongate_test_servers::eventually;
 use serde_json::json;
@@ -150,6 +150,23 @@ on_both! {
         }
 
         assert_eq!(back, sent);
+    }
+
+    async fn in_a_crowd_a_read_mark_is_told_to_its_owner_alone(app) {
+        let (ann, bob) = (app.user("ann"), app.user("bob"));
+        let room = ann.create_room("public", "Garden").await;
+        bob.join_room(&room).await;
+        sql_query(format!("UPDATE rooms SET member_count = 501 WHERE id = '{room}'")).execute(&mut app.db()).unwrap();
+        let (mut at_ann, mut at_bob, mut elsewhere) = (ann.connect().await, bob.connect().await, bob.connect().await);
+        for socket in [&mut at_ann, &mut at_bob, &mut elsewhere] {
+            socket.join(&room).await;
+        }
+        let seq = at_ann.send(&room, "1", "one").await["seq"].clone();
+
+        at_bob.ask(json!({ "t": "read", "room": room, "seq": seq })).await;
+
+        assert_eq!(elsewhere.next("read").await, json!({ "t": "read", "room": room, "user": bob.id, "seq": seq }));
+        assert!(at_ann.hears_no("read").await);
     }
 
     async fn a_read_mark_is_told_when_it_moves_and_never_beyond_the_end_of_the_log(app) {

@@ -109,6 +109,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_wall_clock_is_told_of_any_moment() {
+        let (now, wall_now) = (Instant::now(), Timestamp::now().as_microsecond());
+        let second = Duration::from_secs(1);
+
+        for (at, away) in [
+            (now, 0),
+            (now - second / 100, -10_000),
+            (now - 5 * second, -5_000_000),
+            (now + 5 * second, 5_000_000),
+        ] {
+            let wrong_by = wall(at) - (wall_now + away);
+            assert!(wrong_by.abs() < 100_000, "{away}: {wrong_by}");
+        }
+    }
+
+    #[test]
     fn the_three_ways_say_the_same_second() {
         let mut second = Second { unix: 0, http: String::new(), iso: String::new(), combined: String::new() };
         second.is(784_111_777);
